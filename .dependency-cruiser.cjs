@@ -55,7 +55,6 @@ module.exports = {
     enhancedResolveOptions: {
       conditionNames: ['source', 'import', 'node', 'default', 'types'],
       exportsFields: ['exports'],
-      importsFields: ['imports'],
     },
   },
 };

@@ -7,14 +7,22 @@ export default defineConfig({
     alias: { perdure: fileURLToPath(new URL('./libs/agents/src/sdk.ts', import.meta.url)) },
   },
   ssr: { resolve: { conditions: ['source'] } },
+  // Global setup runs in an environment of Vitest's own.
+  environments: { __vitest__: { resolve: { conditions: ['source'] } } },
   oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
   test: {
-    include: ['{apps,libs,examples}/**/*.spec.ts', 'test/**/*.spec.ts'],
-    globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
     minWorkers: 1,
     pool: 'forks',
+    // Pure code beside its source needs no Postgres, so a run of that alone does not start one.
+    projects: [
+      { extends: true, test: { name: 'unit', include: ['{apps,libs,examples}/**/*.spec.ts'] } },
+      {
+        extends: true,
+        test: { name: 'postgres', include: ['test/**/*.spec.ts'], globalSetup: ['test/support/global-setup.ts'] },
+      },
+    ],
   },
 });

@@ -1,0 +1,37 @@
+import { type Agent } from '#agents';
+import { shellWord } from './shell-word.js';
+
+const LONGEST_EXAMPLE = 80;
+
+/** What `perdure serve` says when it is ready: where it listens, the agents, and two lines to paste that try the first. */
+export function serveBanner(url: string, agents: readonly Agent[]): string {
+  const base = url.replace(/\/+$/, '');
+  const width = Math.max(0, ...agents.map(({ id }) => id.length));
+  const lines = agents.map(({ id, card }) => {
+    const cardUrl = `${base}/agents/${id}/.well-known/agent-card.json`;
+    return `  ${id.padEnd(width)}  ${card.name}\n  ${' '.repeat(width)}  ${cardUrl}`;
+  });
+  const [first] = agents;
+  return [`Perdure listens on ${base}`, '', 'Agents:', ...lines, ...(first ? tryLines(base, first) : []), ''].join(
+    '\n',
+  );
+}
+
+function tryLines(base: string, agent: Agent): string[] {
+  const text = exampleOf(agent);
+  const message = { messageId: 'try-1', role: 'ROLE_USER', parts: [{ text }] };
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'SendMessage', params: { message } });
+  const url = `${base}/agents/${agent.id}`;
+  return [
+    '',
+    'Try it:',
+    `  curl -s ${url} -H 'Content-Type: application/json' -H 'A2A-Version: 1.0' -d ${shellWord(body)}`,
+    `  npx perdure send ${url} ${shellWord(text)}`,
+  ];
+}
+
+/** The first example of the agent's skills that fits into a command line. */
+function exampleOf({ card }: Agent): string {
+  const examples = card.skills.flatMap((skill) => skill.examples ?? []);
+  return examples.find((text) => text.length <= LONGEST_EXAMPLE && !/[\n\r]/.test(text)) ?? 'Hello';
+}

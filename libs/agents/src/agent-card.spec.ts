@@ -1,0 +1,38 @@
+import { toJson } from '@bufbuild/protobuf';
+import { expect, it } from 'vitest';
+import { AgentCardSchema, requiredFieldViolations } from '#protocol';
+import { buildAgentCard, TIMESTAMPS_EXTENSION } from './agent-card.js';
+
+const skills = [{ id: 'sum', name: 'Sum', description: 'Adds up', tags: ['maths'] }];
+const written = { name: 'Sums', description: 'Adds numbers up', version: '2.1.0', skills };
+const address = { url: 'https://example.com/agents/sums', protocolVersion: '1.0' };
+
+it('completes the author’s part to a card that has all the protocol requires', () => {
+  const card = buildAgentCard({ card: written }, address);
+  expect(requiredFieldViolations(AgentCardSchema, card)).toEqual([]);
+  expect(toJson(AgentCardSchema, card)).toEqual({
+    ...written,
+    supportedInterfaces: [
+      { url: 'https://example.com/agents/sums', protocolBinding: 'JSONRPC', protocolVersion: '1.0' },
+    ],
+    capabilities: {
+      streaming: true,
+      pushNotifications: false,
+      extendedAgentCard: false,
+      extensions: [TIMESTAMPS_EXTENSION],
+    },
+    defaultInputModes: ['text/plain'],
+    defaultOutputModes: ['text/plain'],
+  });
+});
+
+it('keeps the author’s modes, and their extensions beside its own', () => {
+  const extension = { uri: 'https://example.com/extension/v1', required: true };
+  const own = { defaultInputModes: ['text/csv'], capabilities: { extensions: [extension] } };
+  const card = toJson(AgentCardSchema, buildAgentCard({ card: { ...written, ...own } }, address));
+  expect(card).toMatchObject({
+    defaultInputModes: ['text/csv'],
+    defaultOutputModes: ['text/plain'],
+    capabilities: { extensions: [TIMESTAMPS_EXTENSION, extension] },
+  });
+});

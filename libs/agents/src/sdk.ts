@@ -1,0 +1,10 @@
+/**
+ * The agent SDK: what `import … from 'perdure'` gives in an agent file.
+ * Nothing here has an import at run time, so an agent file loads from any folder.
+ */
+export { defineAgent } from './define-agent.js';
+export type { AgentCardFields, AgentDefinition, Duration, FollowUps, RetryPolicy } from './define-agent.js';
+export { Fail, Reject } from './refusals.js';
+export type { ArtifactOptions, ArtifactWriter, Content } from './content.js';
+export type { AgentLog, AgentTask, CanceledTask, IncomingRequest, StepContext } from './agent-task.js';
+export type { ArtifactJson, MessageJson, PartJson, RoleJson } from '#protocol';

@@ -1,0 +1,34 @@
+import { type Message } from '@bufbuild/protobuf';
+import { type AgentRegistry } from '#agents';
+import { type CallContext } from '#protocol';
+import { type PathAddress, resolveAddress } from './address.js';
+import { activatedExtensions, idempotencyKey, lastEventId, type ServiceParameters } from './service-parameters.js';
+
+/** Until callers are authenticated they are all this one. */
+const ANONYMOUS = 'anonymous';
+
+/** What a binding knows of a call beside its request message. */
+export interface CallSource {
+  readonly agents: AgentRegistry;
+  readonly path: PathAddress;
+  readonly parameters: ServiceParameters;
+  readonly signal: AbortSignal;
+}
+
+/** The context of a call, the same from every binding. Throws A2AError for an address or service parameter that does not do. */
+export function callContext(request: Message, { agents, path, parameters, signal }: CallSource): CallContext {
+  const { tenant, agent } = resolveAddress(agents, path, tenantField(request));
+  return {
+    tenant,
+    agent: agent.id,
+    principal: ANONYMOUS,
+    extensions: activatedExtensions(parameters, agent),
+    idempotencyKey: idempotencyKey(parameters, request),
+    lastEventId: lastEventId(parameters),
+    signal,
+  };
+}
+
+function tenantField(request: Message): string {
+  return 'tenant' in request && typeof request.tenant === 'string' ? request.tenant : '';
+}

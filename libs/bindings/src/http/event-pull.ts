@@ -1,0 +1,48 @@
+/** Pulls the items of a stream one by one until it ends or a signal aborts, whichever is first. */
+export class EventPull<T> {
+  private readonly iterator: AsyncIterator<T>;
+
+  constructor(
+    source: AsyncIterable<T>,
+    private readonly signal: AbortSignal,
+  ) {
+    this.iterator = source[Symbol.asyncIterator]();
+  }
+
+  /** Whether the signal, not the stream, made the end. */
+  get interrupted(): boolean {
+    return this.signal.aborted;
+  }
+
+  /** The first item, undefined for a stream that has none. Throws what the source throws, and the signal's reason when it aborts. */
+  async first(): Promise<T | undefined> {
+    try {
+      const item = await this.next();
+      this.signal.throwIfAborted();
+      return item;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** The next item; undefined at the end, and at once when the signal aborts, even while the source still waits. */
+  next(): Promise<T | undefined> {
+    return new Promise((resolve, reject) => {
+      if (this.signal.aborted) return resolve(undefined);
+      const stop = () => resolve(undefined);
+      const settled = () => this.signal.removeEventListener('abort', stop);
+      this.signal.addEventListener('abort', stop, { once: true });
+      this.iterator
+        .next()
+        .then(({ done, value }) => resolve(done ? undefined : value), reject)
+        .finally(settled);
+    });
+  }
+
+  /** Tells the source that nobody listens any more. It may still be waiting, so nobody waits for its answer. */
+  close(): void {
+    // What a source throws while it is put away concerns no client: the stream has its end already.
+    void Promise.resolve(this.iterator.return?.()).catch(() => undefined);
+  }
+}

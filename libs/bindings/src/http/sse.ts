@@ -1,0 +1,109 @@
+import { type ServerResponse } from 'node:http';
+import { type Config } from '#platform';
+import { type EventPull } from './event-pull.js';
+
+/** One event on the wire; `data` is one line. */
+export interface SseEvent {
+  readonly id?: number;
+  readonly event?: 'error';
+  readonly data: string;
+}
+
+/** How a binding writes the events of a stream, and the failure that ends it. */
+export interface SseFormat<T> {
+  event(item: T): SseEvent;
+  failure(error: unknown): SseEvent;
+}
+
+/**
+ * Writes `first` and all that follows until the stream ends, fails, or the caller is gone. It never throws, never runs ahead
+ * of the reader, and always ends the response; when the server shuts down, with a comment that says so.
+ */
+export async function writeEvents<T>(
+  sse: SseResponse,
+  events: EventPull<T>,
+  first: T | undefined,
+  format: SseFormat<T>,
+): Promise<void> {
+  try {
+    for (let item = first; item !== undefined; item = await events.next()) await sse.send(format.event(item));
+  } catch (error) {
+    if (!events.interrupted) await sse.send(format.failure(error));
+  } finally {
+    events.close();
+    sse.end(events.interrupted ? 'server is shutting down' : undefined);
+  }
+}
+
+/** The response of an open stream: frames, comments while nothing happens, and an end for readers that take nothing. */
+export class SseResponse {
+  private readonly keepAlive: NodeJS.Timeout;
+  private stall: NodeJS.Timeout | undefined;
+  private resume: (() => void) | undefined;
+
+  /** Sends the headers; from here on nothing but the stream can be said. */
+  constructor(
+    private readonly response: ServerResponse,
+    private readonly limits: Pick<Config, 'keepAliveMs' | 'streamStallMs'>,
+    headers: Record<string, string> = {},
+  ) {
+    this.keepAlive = setInterval(() => this.comment('keep-alive'), limits.keepAliveMs);
+    response.on('drain', () => this.flushed());
+    response.on('close', () => this.stop());
+    // The stream outlives a peer that resets the connection in the middle of a write; `close` says so.
+    response.on('error', () => undefined);
+    response.writeHead(200, {
+      ...headers,
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+    });
+    response.flushHeaders();
+  }
+
+  /** Writes one event; resolves when the reader keeps up, or is gone. */
+  async send(event: SseEvent): Promise<void> {
+    this.write(frame(event));
+    if (this.response.writableNeedDrain && !this.response.destroyed) {
+      await new Promise<void>((resolve) => (this.resume = resolve));
+    }
+  }
+
+  /** Ends the response, after a last comment if there is one. */
+  end(comment?: string): void {
+    clearInterval(this.keepAlive);
+    if (this.response.destroyed) return;
+    this.watchForStall();
+    this.response.end(comment === undefined ? '' : `: ${comment}\n\n`);
+  }
+
+  private comment(text: string): void {
+    if (!this.response.writableNeedDrain) this.write(`: ${text}\n\n`);
+  }
+
+  private write(text: string): void {
+    if (this.response.destroyed) return;
+    this.keepAlive.refresh();
+    if (!this.response.write(text)) this.watchForStall();
+  }
+
+  private watchForStall(): void {
+    this.stall ??= setTimeout(() => this.response.destroy(), this.limits.streamStallMs);
+  }
+
+  private flushed(): void {
+    clearTimeout(this.stall);
+    this.stall = undefined;
+    this.resume?.();
+  }
+
+  private stop(): void {
+    clearInterval(this.keepAlive);
+    this.flushed();
+  }
+}
+
+function frame({ id, event, data }: SseEvent): string {
+  const head = (id === undefined ? '' : `id: ${id}\n`) + (event === undefined ? '' : `event: ${event}\n`);
+  return `${head}data: ${data}\n\n`;
+}

@@ -1,0 +1,29 @@
+import { type DescMethod, type Message } from '@bufbuild/protobuf';
+import { A2A_ERRORS, type A2AError, jsonText } from '#protocol';
+import { NotServedError } from '../address.js';
+import { type ClientError } from '../client-error.js';
+import { type JsonRpcId } from './jsonrpc-request.js';
+
+/** The answer to a call that succeeded, as text. The result's text is remembered with its message and never parsed again. */
+export function resultText(id: JsonRpcId, { output }: DescMethod, result: Message): string {
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${jsonText(output, result)}}`;
+}
+
+/** The answer to a call that failed, as text; `data` is absent where there are no details. */
+export function errorText(id: JsonRpcId, { error, details }: ClientError): string {
+  const { jsonRpc: code } = A2A_ERRORS[error.reason];
+  const data = details.length > 0 ? details : undefined;
+  return JSON.stringify({ jsonrpc: '2.0', id, error: { code, message: error.message, data } });
+}
+
+/** JSON-RPC answers errors with 200, save those that proxies and retrying clients act upon, and an address with nothing behind it. */
+export function errorStatus(error: A2AError): number {
+  const speaksHttp = error.reason === 'RESOURCE_EXHAUSTED' || error.reason === 'UNAVAILABLE';
+  return speaksHttp || error instanceof NotServedError ? A2A_ERRORS[error.reason].http : 200;
+}
+
+/** `Retry-After` in whole seconds, where a retry has a chance. */
+export function retryAfter({ reason, retryAfterMs }: A2AError): string | undefined {
+  if (retryAfterMs !== undefined) return String(Math.max(1, Math.ceil(retryAfterMs / 1_000)));
+  return reason === 'RESOURCE_EXHAUSTED' ? '1' : undefined;
+}

@@ -1,0 +1,108 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Config, type Logger, type Signals } from '#platform';
+import { type Lease, leaseKey, type Store } from '#store';
+import { ABORT_SIGNALS, topicKey } from '#tasks';
+import { RunAbortedError } from './handler-errors.js';
+
+/** A run of this process, from its claim to its end. */
+export interface ActiveRun {
+  readonly lease: Lease;
+  readonly signal: AbortSignal;
+  abort(reason: string): void;
+  /** Monotonic milliseconds at which the lease was last known to be good. */
+  renewedAt: number;
+}
+
+/**
+ * The runs of this process and their leases: renews them at a third of their time, and stops a run whose lease is lost,
+ * could not be renewed in time, or whose task was canceled.
+ */
+export class ActiveRuns {
+  private readonly runs = new Map<string, ActiveRun>();
+  private readonly stopping = new AbortController();
+  private unsubscribe: (() => void) | undefined;
+  private idle: (() => void)[] = [];
+
+  constructor(
+    private readonly store: Store,
+    private readonly signals: Signals,
+    private readonly config: Pick<Config, 'leaseMs'>,
+    private readonly logger: Logger,
+  ) {}
+
+  start(): void {
+    this.unsubscribe = this.signals.subscribe(ABORT_SIGNALS, (keys) => {
+      // Signals can be lost; then the next renewal tells.
+      if (keys === 'all') return void this.renew(0);
+      for (const run of this.runs.values()) if (keys.has(topicKey(run.lease))) run.abort('the task was canceled or taken over');
+    });
+    void this.keepLeases();
+  }
+
+  stop(): void {
+    this.unsubscribe?.();
+    this.stopping.abort();
+  }
+
+  get size(): number {
+    return this.runs.size;
+  }
+
+  add(lease: Lease): ActiveRun {
+    const controller = new AbortController();
+    const run: ActiveRun = {
+      lease,
+      signal: controller.signal,
+      abort: (reason) => controller.abort(new RunAbortedError(reason)),
+      renewedAt: performance.now(),
+    };
+    this.runs.set(leaseKey(lease), run);
+    return run;
+  }
+
+  remove({ lease }: ActiveRun): void {
+    this.runs.delete(leaseKey(lease));
+    if (this.runs.size === 0) for (const resolve of this.idle.splice(0)) resolve();
+  }
+
+  /** Resolves when there is no run left, or after `ms`. */
+  async drained(ms: number): Promise<void> {
+    if (this.runs.size === 0) return;
+    const cancel = new AbortController();
+    const none = new Promise<void>((resolve) => this.idle.push(resolve));
+    await Promise.race([none, delay(ms, undefined, { signal: cancel.signal }).catch(() => undefined)]);
+    cancel.abort();
+  }
+
+  abortAll(reason: string): ActiveRun[] {
+    const runs = [...this.runs.values()];
+    for (const run of runs) run.abort(reason);
+    return runs;
+  }
+
+  private async keepLeases(): Promise<void> {
+    const interval = this.config.leaseMs / 3;
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      await delay(interval, undefined, { signal, ref: false }).catch(() => undefined);
+      // A run younger than half an interval is renewed the next time: most runs end before that.
+      if (!signal.aborted) await this.renew(interval / 2);
+    }
+  }
+
+  private async renew(minAgeMs: number): Promise<void> {
+    const now = performance.now();
+    const due = [...this.runs.values()].filter((run) => now - run.renewedAt >= minAgeMs);
+    if (due.length === 0) return;
+    try {
+      const held = await this.store.leases.renew(this.store.db, due.map(({ lease }) => lease), this.config.leaseMs);
+      for (const run of due) {
+        if (held.has(leaseKey(run.lease))) run.renewedAt = now;
+        else if (this.runs.has(leaseKey(run.lease))) run.abort('the lease is lost');
+      }
+    } catch (error) {
+      this.logger.warn({ err: error, runs: due.length }, 'lease.renewal_failed');
+      for (const run of due) if (performance.now() - run.renewedAt > this.config.leaseMs) run.abort('the lease has run out');
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import { type QueueConnection } from '#platform';
+import { type Tasks } from '#tasks';
+import { ActiveRuns } from './active-runs.js';
+import { OutboxRelay } from './outbox-relay.js';
+import { Reaper } from './reaper.js';
+import { RunQueue } from './run-queue.js';
+import { TaskRunner } from './task-runner.js';
+import { WorkerPool } from './worker-pool.js';
+
+/** What runs handlers in one process, put together. */
+export class Execution {
+  private readonly active: ActiveRuns;
+  private readonly pool: WorkerPool;
+  private readonly queue: RunQueue;
+  private readonly relay: OutboxRelay;
+  private readonly reaper: Reaper;
+
+  constructor(tasks: Tasks, connection: QueueConnection) {
+    const { store, signals, streams, journal, loader, agents, eager, config, logger } = tasks;
+    this.active = new ActiveRuns(store, signals, config, logger);
+    const runner = new TaskRunner({ store, agents, journal, streams, loader, config, logger });
+    this.pool = new WorkerPool(store, { agents, active: this.active, runner, loader, journal, eager, config, logger });
+    this.queue = new RunQueue(connection, this.pool, config, logger);
+    this.relay = new OutboxRelay(store, this.queue, signals, logger);
+    this.reaper = new Reaper(store, { pool: this.pool, journal, agents, config, logger });
+  }
+
+  start(): void {
+    this.active.start();
+    this.pool.open();
+    this.queue.start();
+    this.relay.start();
+    this.reaper.start();
+  }
+
+  /** Claims nothing more, and resolves when the runs under way have ended or are handed back. */
+  async drain(): Promise<void> {
+    await Promise.all([this.reaper.stop(), this.queue.pause()]);
+    await this.pool.drain();
+  }
+
+  /** After `drain`: publishes what is left in the outbox and closes the queue. */
+  async stop(): Promise<void> {
+    await this.relay.stop();
+    await this.queue.stop();
+  }
+
+  /** Throws unless the queue answers. */
+  check(): Promise<void> {
+    return this.queue.check();
+  }
+}

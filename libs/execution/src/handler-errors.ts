@@ -1,0 +1,14 @@
+/** The handler called in another order than the last time: what is recorded no longer fits it. The text is for its author. */
+export class NonDeterministicHandlerError extends Error {
+  override readonly name = 'NonDeterministicHandlerError';
+}
+
+/** The run took longer than the agent's `timeout`. */
+export class RunTimeoutError extends Error {
+  override readonly name = 'RunTimeoutError';
+}
+
+/** The run was told to stop: canceled, taken over, past its deadline, or the process is stopping. */
+export class RunAbortedError extends Error {
+  override readonly name = 'RunAbortedError';
+}

@@ -1,0 +1,1 @@
+export { Execution } from './execution.js';

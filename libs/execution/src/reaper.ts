@@ -1,0 +1,70 @@
+import { type AgentRegistry } from '#agents';
+import { type Config, type Logger } from '#platform';
+import { type Store } from '#store';
+import { type TaskJournal, topicKey } from '#tasks';
+import { Loop } from './loop.js';
+import { type WorkerPool } from './worker-pool.js';
+
+const POLL_MS = 500;
+/** The queue has this long to bring a due task before the reaper fetches it. */
+const GRACE_MS = 1_000;
+const BATCH = 100;
+const PURGE_BATCH = 1_000;
+
+/**
+ * Looks for what nobody else looks after: tasks that are due and not run (their worker died, or the queue lost their job),
+ * tasks past their deadline, idempotency keys past their time. It makes the queue an accelerator that may be lost.
+ */
+export class Reaper {
+  private readonly loop: Loop;
+  /** Tasks that this reaper is bringing to a slot: one that waits for it is still due at the next look. */
+  private readonly underWay = new Set<string>();
+
+  constructor(
+    private readonly store: Store,
+    private readonly parts: {
+      readonly pool: WorkerPool;
+      readonly journal: TaskJournal;
+      readonly agents: AgentRegistry;
+      readonly config: Pick<Config, 'idempotencyTtlMs'>;
+      readonly logger: Logger;
+    },
+  ) {
+    this.loop = new Loop('reaper', POLL_MS, parts.logger, () => this.look());
+  }
+
+  start(): void {
+    this.loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.loop.stop();
+  }
+
+  private async look(): Promise<void> {
+    await this.failPastDeadline();
+    await this.runOverdue();
+    await this.store.idempotency.purge(this.store.db, this.parts.config.idempotencyTtlMs, PURGE_BATCH);
+  }
+
+  private async failPastDeadline(): Promise<void> {
+    for (const key of await this.store.leases.pastDeadline(this.store.db, BATCH)) {
+      await this.parts.journal.fail(key, 'The task was not finished by its deadline', { reason: 'deadline' });
+    }
+  }
+
+  private async runOverdue(): Promise<void> {
+    const { pool, agents, logger } = this.parts;
+    if (pool.free <= 0) return;
+    const overdue = await this.store.leases.overdue(this.store.db, GRACE_MS, Math.min(BATCH, pool.free));
+    for (const { tenantId, taskId, agent } of overdue) {
+      const key = { tenantId, taskId };
+      if (!agents.get(agent) || this.underWay.has(topicKey(key))) continue;
+      this.underWay.add(topicKey(key));
+      pool
+        .claimAndRun(key, agent)
+        .catch((error: unknown) => logger.warn({ err: error, tenant: tenantId, task: taskId }, 'reaper.run_failed'))
+        .finally(() => this.underWay.delete(topicKey(key)));
+    }
+  }
+}

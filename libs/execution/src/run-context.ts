@@ -1,0 +1,163 @@
+import { type JsonObject } from '@bufbuild/protobuf';
+import {
+  type AgentLog,
+  type AgentTask,
+  type ArtifactOptions,
+  type ArtifactWriter,
+  type Content,
+  type StepContext,
+} from '#agents';
+import { type MessageJson, MessageSchema, Role, TaskState, toJsonObject } from '#protocol';
+import { InputPendingError } from '#store';
+import { agentMessage, type ClaimedRun, InvalidOutputError, partsOf, type RunLoader, type RunWriter, statusEvent, taskStatus } from '#tasks';
+import { ArtifactEmitter } from './artifact-emitter.js';
+import { RunAbortedError } from './handler-errors.js';
+import { type RecordedCall, RunJournal } from './run-journal.js';
+
+/** What a call waits on for ever when its run has ended: whoever holds the promise is dropped with it. */
+const never = () => new Promise<never>(() => undefined);
+
+/** The `task` object in the hands of a handler: one turn of one run. */
+export class RunContext implements AgentTask {
+  readonly id: string;
+  readonly contextId: string;
+  readonly tenant: string;
+  readonly principal: string;
+  readonly message: MessageJson;
+  readonly history: readonly MessageJson[];
+  readonly metadata: JsonObject;
+  readonly attempt: number;
+  readonly extensions: readonly string[];
+  /** Resolves when the run ends here because it waits for the client. */
+  readonly suspended: Promise<void>;
+  private readonly journal: RunJournal;
+  private suspend!: () => void;
+  /** Client messages that the turn has taken up, its first one included. */
+  private consumed: number;
+
+  constructor(
+    private readonly run: ClaimedRun,
+    private readonly writer: RunWriter,
+    private readonly loader: RunLoader,
+    readonly signal: AbortSignal,
+    readonly log: AgentLog,
+  ) {
+    const input = run.inputs[run.turnInput - 1]!;
+    this.id = run.task.id;
+    this.contextId = run.task.contextId;
+    this.tenant = run.lease.tenantId;
+    this.principal = run.owner;
+    this.message = toJsonObject(MessageSchema, input.message);
+    this.history = historyUpTo(run);
+    this.metadata = input.request.metadata;
+    this.extensions = input.request.extensions;
+    this.attempt = run.attempt + 1;
+    this.consumed = run.turnInput;
+    this.journal = new RunJournal(run.turn, run.records);
+    this.suspended = new Promise((resolve) => (this.suspend = resolve));
+  }
+
+  /** Number of the newest client message that the turn has taken up. */
+  get lastInput(): number {
+    return this.consumed;
+  }
+
+  /** The call that stands for the handler's return. */
+  returned(): RecordedCall {
+    return this.journal.next('return');
+  }
+
+  async status(content: Content): Promise<void> {
+    this.assertGoing();
+    const call = this.journal.next('status');
+    const status = taskStatus(TaskState.WORKING, new Date(), agentMessage(this.subject, partsOf(content)));
+    if (!call.recorded) await this.writer.emit(statusEvent(this.subject, status), call.record(null));
+  }
+
+  artifact(options: ArtifactOptions = {}): ArtifactWriter {
+    this.assertGoing();
+    const call = this.journal.next('artifact', options.name ?? null);
+    const { turn, position } = call.record(null);
+    return new ArtifactEmitter(this.writer, call, { ...options, artifactId: options.artifactId ?? `artifact-${turn}-${position}` });
+  }
+
+  async step<T>(name: string, run: (context: StepContext) => Promise<T> | T): Promise<T> {
+    this.assertGoing();
+    const call = this.journal.next('step', name);
+    if (call.recorded) return parse(call.recorded.value) as T;
+    await this.writer.committed();
+    const text = stringify(name, await run({ signal: this.signal }));
+    this.assertGoing();
+    await this.writer.record(call.record(text));
+    return parse(text) as T;
+  }
+
+  requestInput(content: Content): Promise<MessageJson> {
+    return this.ask('input', TaskState.INPUT_REQUIRED, content);
+  }
+
+  requestAuth(content: Content): Promise<MessageJson> {
+    return this.ask('auth', TaskState.AUTH_REQUIRED, content);
+  }
+
+  /** The client's messages answer the questions of a turn in order; a question without an answer ends the run here. */
+  private async ask(kind: string, state: TaskState, content: Content): Promise<MessageJson> {
+    this.assertGoing();
+    const call = this.journal.next(kind);
+    const message = agentMessage(this.subject, partsOf(content));
+    const inputs = this.consumed;
+    const answer = this.consumed++;
+    if (!this.run.inputs[answer]) {
+      const record = call.recorded ? undefined : call.record(null);
+      const waits = await this.writer.settle({ state, message, record, inputs }).then(() => true, notPending);
+      if (waits) {
+        this.suspend();
+        return never();
+      }
+      await this.takeNewInputs();
+    }
+    return toJsonObject(MessageSchema, this.run.inputs[answer]!.message);
+  }
+
+  private async takeNewInputs(): Promise<void> {
+    const { inputs, history } = await this.loader.moreInputs(this.run.lease, this.run.inputs.length);
+    this.run.inputs.push(...inputs);
+    this.run.task.history = history;
+  }
+
+  private get subject() {
+    return { taskId: this.id, contextId: this.contextId };
+  }
+
+  private assertGoing(): void {
+    if (this.signal.aborted) throw new RunAbortedError('the run has ended', { cause: this.signal.reason });
+  }
+}
+
+/** False where the client has sent a message meanwhile, which the turn can take up at once. */
+function notPending(error: unknown): false {
+  if (error instanceof InputPendingError) return false;
+  throw error;
+}
+
+/** The history up to the message that began the turn, the same on each replay. */
+function historyUpTo({ task, turnInput }: ClaimedRun): MessageJson[] {
+  let inputs = 0;
+  const end = task.history.findIndex((message) => message.role === Role.USER && ++inputs === turnInput) + 1;
+  return task.history.slice(0, end).map((message) => toJsonObject(MessageSchema, message));
+}
+
+function stringify(name: string, value: unknown): string | null {
+  if (value === undefined) return null;
+  try {
+    const text = JSON.stringify(value) as string | undefined;
+    if (text === undefined) throw new TypeError(`a ${typeof value} is not JSON`);
+    return text;
+  } catch (error) {
+    throw new InvalidOutputError(`the result of step "${name}" cannot be recorded: ${String(error)}`, { cause: error });
+  }
+}
+
+function parse(value: string | null): unknown {
+  return value === null ? undefined : JSON.parse(value);
+}

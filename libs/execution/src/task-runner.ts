@@ -1,0 +1,200 @@
+import { randomUUID } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
+import { type Agent, type AgentRegistry, isFail, isReject } from '#agents';
+import { type Logger } from '#platform';
+import { isTerminal, type Message, PartSchema, TaskState } from '#protocol';
+import { InputPendingError, LeaseLostError, type Store } from '#store';
+import {
+  agentMessage,
+  type ClaimedRun,
+  InvalidOutputError,
+  outputParts,
+  type RunLoader,
+  RunWriter,
+  statusEvent,
+  type TaskJournal,
+  taskStatus,
+  type TaskStreams,
+} from '#tasks';
+import { type ActiveRun } from './active-runs.js';
+import { NonDeterministicHandlerError, RunAbortedError, RunTimeoutError } from './handler-errors.js';
+import { retryDelay } from './retry-delay.js';
+import { RunContext } from './run-context.js';
+
+type WriterLimits = ConstructorParameters<typeof RunWriter>[3];
+
+/** Takeovers of one turn after which the task fails: its handler takes the workers down with it. */
+const MAX_LOST_WORKERS = 10;
+
+/** What a run works with. */
+export interface RunnerParts {
+  readonly store: Store;
+  readonly agents: AgentRegistry;
+  readonly journal: TaskJournal;
+  readonly streams: TaskStreams;
+  readonly loader: RunLoader;
+  readonly config: WriterLimits;
+  readonly logger: Logger;
+}
+
+/** Executes claimed runs: calls the handler, and brings the task to a settled state whatever the handler does. */
+export class TaskRunner {
+  constructor(private readonly parts: RunnerParts) {}
+
+  /** Runs a claimed task until it has settled, waits, is retried later or has lost its lease. Never rejects. */
+  async run(run: ClaimedRun, agent: Agent, active: ActiveRun): Promise<void> {
+    const log = this.parts.logger.child({ tenant: run.lease.tenantId, agent: agent.id, task: run.lease.taskId });
+    try {
+      if (isTerminal(run.task.status?.state ?? TaskState.UNSPECIFIED)) await this.cleanUp(run, agent, active, log);
+      else await this.runTurns(run, agent, active, log);
+    } catch (error) {
+      // The lease is what a run lives by: without it there is nothing left to do, and its new holder does it.
+      if (error instanceof LeaseLostError || active.signal.aborted) log.info({ reason: reasonOf(active, error) }, 'run.ended');
+      else log.error({ err: error }, 'run.broken');
+    }
+  }
+
+  private async runTurns(first: ClaimedRun, agent: Agent, active: ActiveRun, log: Logger): Promise<void> {
+    let next: ClaimedRun | undefined = first;
+    while (next) next = await this.runTurn(next, agent, active, log);
+  }
+
+  /** Runs one turn; answers with the next one where the client has sent another message meanwhile. */
+  private async runTurn(run: ClaimedRun, agent: Agent, active: ActiveRun, log: Logger): Promise<ClaimedRun | undefined> {
+    const { store, streams, loader, config } = this.parts;
+    const writer = new RunWriter(run, store, streams, config);
+    if (run.lost > MAX_LOST_WORKERS) {
+      await writer.settle(this.failure(run, 'The workers that ran this task were lost', { reason: 'worker_lost' }));
+      return undefined;
+    }
+    if (run.task.status?.state === TaskState.SUBMITTED) {
+      await writer.emit(statusEvent(subjectOf(run), taskStatus(TaskState.WORKING, new Date())));
+    }
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(new RunTimeoutError(`the run took longer than ${agent.timeoutMs} ms`)), agent.timeoutMs);
+    const signal = AbortSignal.any([active.signal, timeout.signal]);
+    const context = new RunContext(run, writer, loader, signal, log);
+    try {
+      const output = await outcome(() => agent.run(context), context.suspended, signal);
+      if (output === SUSPENDED) return undefined;
+      return await this.complete(run, writer, context, output);
+    } catch (error) {
+      // Ends whatever the handler still has under way.
+      if (!signal.aborted) timeout.abort(new RunAbortedError('the run has ended'));
+      await this.afterError(run, agent, { writer, active, log }, error);
+      return undefined;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async complete(run: ClaimedRun, writer: RunWriter, context: RunContext, output: Awaited<ReturnType<Agent['run']>>) {
+    const call = context.returned();
+    const message = output === undefined || output === null ? undefined : closingWords(run, output);
+    try {
+      await writer.settle({ state: TaskState.COMPLETED, message, inputs: context.lastInput });
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof InputPendingError)) throw error;
+    }
+    // The client has said something that no turn has seen: these words are this turn's, and the next turn answers it.
+    if (!call.recorded && message) {
+      await writer.emit(statusEvent(subjectOf(run), taskStatus(TaskState.WORKING, new Date(), message)), call.record(null));
+      await writer.committed();
+    }
+    const row = await this.parts.journal.nextTurn(run.lease, context.lastInput + 1, message);
+    return this.parts.loader.load(row);
+  }
+
+  private async afterError(
+    run: ClaimedRun,
+    agent: Agent,
+    { writer, active, log }: { writer: RunWriter; active: ActiveRun; log: Logger },
+    error: unknown,
+  ): Promise<void> {
+    if (error instanceof LeaseLostError || active.signal.aborted) throw error;
+    if (isReject(error)) return writer.settle(this.ended(run, TaskState.REJECTED, error.message));
+    if (isFail(error)) return writer.settle(this.ended(run, TaskState.FAILED, error.message));
+    const errorId = randomUUID();
+    const failures = run.attempt + 1;
+    const final = isAuthorsFault(error) || failures >= agent.retry.attempts;
+    log.error({ err: error, errorId, attempt: failures, final }, 'run.failed');
+    if (final) {
+      const reason = error instanceof RunTimeoutError ? 'timeout' : error instanceof NonDeterministicHandlerError ? 'non_deterministic' : 'error';
+      return writer.settle(this.failure(run, `The agent failed. Error id: ${errorId}`, { reason, errorId }));
+    }
+    await writer.committed();
+    await this.parts.store.leases.handBack(this.parts.store.db, run.lease, failures, retryDelay(agent.retry, failures));
+    this.parts.journal.signalOutbox();
+  }
+
+  /** After a cancel the task is as it will stay; what is left is the author's clean-up outside, retried like a run. */
+  private async cleanUp(run: ClaimedRun, agent: Agent, active: ActiveRun, log: Logger): Promise<void> {
+    const { store, loader, streams, config } = this.parts;
+    const signal = AbortSignal.any([active.signal, AbortSignal.timeout(agent.timeoutMs)]);
+    const context = new RunContext(run, new RunWriter(run, store, streams, config), loader, signal, log);
+    try {
+      await outcome(() => agent.onCancel?.(context), new Promise(() => undefined), signal);
+    } catch (error) {
+      if (active.signal.aborted) throw error;
+      const failures = run.attempt + 1;
+      log.error({ err: error, attempt: failures }, 'cancel.clean_up_failed');
+      if (failures < agent.retry.attempts) {
+        await store.leases.handBack(store.db, run.lease, failures, retryDelay(agent.retry, failures));
+        return;
+      }
+    }
+    await store.leases.finish(store.db, run.lease);
+  }
+
+  private ended(run: ClaimedRun, state: TaskState, text: string) {
+    return { state, message: words(run, text === '' ? 'The agent gave no reason' : text) };
+  }
+
+  private failure(run: ClaimedRun, text: string, metadata: Record<string, string>) {
+    return { state: TaskState.FAILED, message: words(run, text, metadata) };
+  }
+}
+
+const SUSPENDED = Symbol('suspended');
+
+/** What comes first: the handler's end, its wait for the client, or the order to stop. */
+async function outcome<T>(handler: () => T, suspended: Promise<void>, signal: AbortSignal): Promise<Awaited<T> | typeof SUSPENDED> {
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason as Error);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+  // The handler's promise may outlive the race: its later failure concerns nobody.
+  const handled = (async () => handler())();
+  handled.catch(() => undefined);
+  try {
+    return (await Promise.race([suspended.then(() => SUSPENDED), aborted, handled])) as Awaited<T> | typeof SUSPENDED;
+  } finally {
+    if (onAbort) signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function isAuthorsFault(error: unknown): boolean {
+  return error instanceof InvalidOutputError || error instanceof NonDeterministicHandlerError;
+}
+
+function closingWords(run: ClaimedRun, output: NonNullable<Awaited<ReturnType<Agent['run']>>>): Message {
+  const { parts, metadata } = outputParts(output);
+  return agentMessage(subjectOf(run), parts, metadata);
+}
+
+function words(run: ClaimedRun, text: string, metadata?: Record<string, string>): Message {
+  return agentMessage(subjectOf(run), [create(PartSchema, { content: { case: 'text', value: text } })], metadata);
+}
+
+function subjectOf({ task }: ClaimedRun) {
+  return { taskId: task.id, contextId: task.contextId };
+}
+
+function reasonOf(active: ActiveRun, error: unknown): string {
+  const reason: unknown = active.signal.aborted ? active.signal.reason : error;
+  return reason instanceof Error ? reason.message : String(reason);
+}
+

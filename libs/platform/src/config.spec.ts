@@ -1,0 +1,61 @@
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { ConfigError, loadConfig } from './config.js';
+
+describe('loadConfig', () => {
+  it('needs no variable at all', () => {
+    const config = loadConfig({});
+    expect(config).toMatchObject({ host: '127.0.0.1', leaseMs: 5_000, maxBodyBytes: 10 * 1024 * 1024 });
+    expect(config.databaseUrl).toBeUndefined();
+    expect(config.dataDir).toBe(resolve('.perdure'));
+  });
+
+  it('treats an empty variable as unset', () => {
+    expect(loadConfig({ PORT: '', DATABASE_URL: ' ' })).toEqual(loadConfig({}));
+  });
+
+  it('reads durations, sizes and lists', () => {
+    const config = loadConfig({ PERDURE_LEASE: '1.5s', PERDURE_MAX_BODY: '64kb', PERDURE_AGENTS: 'one, two,' });
+    expect(config.leaseMs).toBe(1_500);
+    expect(config.maxBodyBytes).toBe(65_536);
+    expect(config.agentDirs).toEqual([resolve('one'), resolve('two')]);
+  });
+
+  it('reports every wrong variable at once, with its value and what is wanted', () => {
+    const message = refusalOf({
+      PORT: '99999',
+      PERDURE_LEASE: '5',
+      PERDURE_LOG_FORMAT: 'xml',
+      PERDURE_MAX_BODY: 'big',
+    });
+    expect(message).toContain('PORT=99999: want a whole number, at least 0, at most 65535');
+    expect(message).toContain('PERDURE_LEASE=5: want a duration such as');
+    expect(message).toContain('PERDURE_LOG_FORMAT=xml: want one of pretty, json');
+    expect(message).toContain('PERDURE_MAX_BODY=big: want a size such as');
+  });
+
+  it('keeps the password of a wrong DATABASE_URL out of the report', () => {
+    const message = refusalOf({ DATABASE_URL: 'mysql://root:hunter2@db/app' });
+    expect(message).toContain('DATABASE_URL=(hidden): want a URL that starts with postgres:// or postgresql://');
+    expect(message).not.toContain('hunter2');
+  });
+
+  it.each(['127.0.0.1', '127.1.2.3', '::1', 'localhost'])('listens on %s without being asked twice', (host) => {
+    expect(loadConfig({ HOST: host }).host).toBe(host);
+  });
+
+  it.each(['0.0.0.0', '::', '192.168.1.5', '127.example.com'])('refuses to listen on %s for everybody', (host) => {
+    expect(refusalOf({ HOST: host })).toContain('PERDURE_ALLOW_PUBLIC=true');
+    expect(loadConfig({ HOST: host, PERDURE_ALLOW_PUBLIC: 'true' }).host).toBe(host);
+  });
+});
+
+function refusalOf(variables: Record<string, string>): string {
+  try {
+    loadConfig(variables);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return String(error);
+  }
+  throw new Error('was accepted');
+}

@@ -1,0 +1,47 @@
+import { type DescMessage, type MessageShape } from '@bufbuild/protobuf';
+import { type A2AService } from './gen/lf/a2a/v1/a2a_pb.js';
+
+/** Who calls, for whom, and under which conditions; made by a binding, the same for every operation. */
+export interface CallContext {
+  /** The tenant whose data the call sees. */
+  tenant: string;
+  /** The id of the agent that is called. */
+  agent: string;
+  /** The authenticated caller within the tenant. */
+  principal: string;
+  /** The URIs of the protocol extensions the caller activates. */
+  extensions: readonly string[];
+  /** The caller's key under which a repeated call gives the same result. */
+  idempotencyKey?: string;
+  /** The sequence after which a stream resumes. */
+  lastEventId?: number;
+  /** Aborts when the caller is gone. */
+  signal: AbortSignal;
+}
+
+/** One message of a stream with its place in the task's events. */
+export interface Sequenced<T> {
+  /** The event's number in its task, from 1; 0 for an answer that belongs to no task. */
+  sequence: number;
+  message: T;
+}
+
+type Method = (typeof A2AService.method)[keyof typeof A2AService.method];
+
+type Operation<M extends Method> = M extends {
+  methodKind: 'server_streaming';
+  input: infer I extends DescMessage;
+  output: infer O extends DescMessage;
+}
+  ? (request: MessageShape<I>, context: CallContext) => AsyncIterable<Sequenced<MessageShape<O>>>
+  : M extends { methodKind: 'unary'; input: infer I extends DescMessage; output: infer O extends DescMessage }
+    ? (request: MessageShape<I>, context: CallContext) => Promise<MessageShape<O>>
+    : never;
+
+/**
+ * The operations of A2A as one interface, derived from the service in `a2a.proto`: a method that the proto gains must be
+ * served before the code compiles. Unary operations give a promise, streaming ones sequenced messages; all fail with A2AError.
+ */
+export type A2AOperations = {
+  [Name in keyof typeof A2AService.method]: Operation<(typeof A2AService.method)[Name]>;
+};

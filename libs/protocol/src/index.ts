@@ -1,0 +1,37 @@
+export * from './gen/lf/a2a/v1/a2a_pb.js';
+export {
+  BadRequestSchema,
+  type BadRequest,
+  type BadRequestJson,
+  ErrorInfoSchema,
+  type ErrorInfo,
+  type ErrorInfoJson,
+  RetryInfoSchema,
+  type RetryInfo,
+  type RetryInfoJson,
+} from './gen/google/rpc/error_details_pb.js';
+export {
+  StatusSchema as RpcStatusSchema,
+  type Status as RpcStatus,
+  type StatusJson as RpcStatusJson,
+} from './gen/google/rpc/status_pb.js';
+export { http as httpRule } from './gen/google/api/annotations_pb.js';
+export { type HttpRule } from './gen/google/api/http_pb.js';
+
+export {
+  A2A_ERRORS,
+  A2AError,
+  ERROR_DOMAIN,
+  errorDetails,
+  type A2AErrorOptions,
+  type A2AErrorReason,
+  type ErrorMapping,
+  type FieldViolation,
+} from './a2a-error.js';
+export { type A2AOperations, type CallContext, type Sequenced } from './a2a-operations.js';
+export { messageViolations, partViolations } from './message-rules.js';
+export { decodeJson, jsonText, toJsonObject } from './proto-json.js';
+export { requiredFieldViolations } from './required-fields.js';
+export { applyArtifactUpdate, applyEvent } from './task-fold.js';
+export { isInterrupted, isSettled, isTerminal } from './task-state.js';
+export { negotiateVersion, SUPPORTED_VERSIONS, type SupportedVersion } from './version.js';

@@ -1,0 +1,190 @@
+import { type AppendWrite, type CreateWrite } from './writes.js';
+
+/** One prepared statement: its name, its text and the values for it. */
+export interface CommitStatement {
+  readonly name: string;
+  readonly text: string;
+  readonly values: unknown[];
+}
+
+/** The waiting appends of one lease, merged into one row update. */
+export interface AppendGroup {
+  readonly key: string;
+  readonly writes: AppendWrite[];
+}
+
+const TERMINAL = '3, 4, 5, 7';
+
+const CREATE_TYPES = [
+  ...['text', 'uuid', 'text', 'text', 'text', 'int2', 'text', 'text', 'text', 'text'],
+  ...['timestamptz', 'timestamptz', 'text', 'text', 'text'],
+];
+const APPEND_TYPES = [
+  ...['text', 'uuid', 'int8', 'int4', 'int4', 'int2', 'text', 'timestamptz', 'text', 'int4', 'bool', 'int4', 'int4', 'int4'],
+];
+const JOURNAL_TYPES = ['int4', 'int4', 'text', 'text', 'text'];
+
+/**
+ * The whole flush as one statement, so that it is one round trip and one commit. It has three shapes: creates,
+ * appends, or both. The answer has a row for each append group that still held its lease: the group's place, from 1.
+ */
+export function commitStatement(
+  creates: readonly CreateWrite[],
+  groups: readonly AppendGroup[],
+  settings: { readonly leaseMs: number; readonly shard: number },
+): CommitStatement {
+  const shape = creates.length === 0 ? 'append' : groups.length === 0 ? 'create' : 'both';
+  const values: unknown[] = [settings.shard];
+  if (shape !== 'append') values.push(settings.leaseMs, ...createValues(creates));
+  if (shape !== 'create') values.push(...appendValues(groups));
+  return { name: `commit-${shape}`, text: TEXTS[shape], values };
+}
+
+function createValues(creates: readonly CreateWrite[]): unknown[][] {
+  return [
+    creates.map((w) => w.tenantId),
+    creates.map((w) => w.taskId),
+    creates.map((w) => w.agent),
+    creates.map((w) => w.contextId),
+    creates.map((w) => w.owner),
+    creates.map((w) => w.state),
+    creates.map((w) => w.status),
+    creates.map((w) => w.event),
+    creates.map((w) => w.message),
+    creates.map((w) => w.request),
+    creates.map((w) => w.at),
+    creates.map((w) => w.deadline),
+    creates.map((w) => w.leaseOwner),
+    creates.map((w) => w.idempotency?.key ?? null),
+    creates.map((w) => w.idempotency?.requestHash ?? null),
+  ];
+}
+
+function appendValues(groups: readonly AppendGroup[]): unknown[][] {
+  const rows = groups.map(mergedRow);
+  const events = rows.flatMap((row) => row.events);
+  const journal = rows.flatMap((row) => row.journal);
+  let nextEvent = 1;
+  let nextRecord = 1;
+  const eventStarts = rows.map((row) => (nextEvent += row.events.length) - row.events.length);
+  const recordStarts = rows.map((row) => (nextRecord += row.journal.length) - row.journal.length);
+  return [
+    rows.map((row) => row.first.tenantId),
+    rows.map((row) => row.first.taskId),
+    rows.map((row) => row.first.token),
+    rows.map((row) => row.first.base),
+    rows.map((row) => row.events.length),
+    rows.map((row) => row.status?.state ?? null),
+    rows.map((row) => row.status?.text ?? null),
+    rows.map((row) => row.last.at),
+    rows.map((row) => row.snapshot ?? null),
+    rows.map((row) => row.last.inputs ?? null),
+    rows.map((row) => row.last.release ?? false),
+    eventStarts,
+    recordStarts,
+    rows.map((row) => row.journal.length),
+    events,
+    journal.map((record) => record.turn),
+    journal.map((record) => record.position),
+    journal.map((record) => record.kind),
+    journal.map((record) => record.name),
+    journal.map((record) => record.value),
+  ];
+}
+
+function mergedRow({ writes }: AppendGroup) {
+  return {
+    first: writes[0]!,
+    last: writes.at(-1)!,
+    events: writes.flatMap((write) => write.events),
+    journal: writes.flatMap((write) => write.journal ?? []),
+    status: writes.findLast((write) => write.status)?.status,
+    // An older snapshot in the group would be filed under the newest event's number.
+    snapshot: writes.at(-1)!.snapshot,
+  };
+}
+
+const list = (types: readonly string[], from: number) => types.map((type, i) => `$${from + i}::${type}[]`).join(', ');
+
+/** `$from` is the lease in milliseconds, the arrays follow. */
+const createParts = (from: number) => `
+  c as materialized (
+    select * from unnest(${list(CREATE_TYPES, from + 1)})
+      c(tenant, id, agent, context, owner, state, status, event, message, request, at, deadline, lease_owner, key, hash)),
+  ct as (
+    insert into perdure.tasks (tenant_id, id, agent, context_id, owner, state, status, status_timestamp, created_at,
+      last_modified, last_sequence, messages, inputs, lease_token, lease_owner, run_at, deadline)
+    select tenant, id, agent, context, owner, state, status, at, at, at, 1, 1, 1,
+      case when lease_owner is null then 0 else 1 end, lease_owner,
+      case when lease_owner is null then now() else now() + $${from}::int4 * interval '1 ms' end, deadline from c),
+  cm as (
+    insert into perdure.task_messages (tenant_id, task_id, ordinal, input, message, request)
+    select tenant, id, 1, 1, message, request from c),
+  ce as (insert into perdure.task_events (tenant_id, task_id, sequence, event) select tenant, id, 1, event from c),
+  co as (insert into perdure.outbox (tenant_id, task_id, run_at) select tenant, id, now() from c where lease_owner is null),
+  ck as (
+    insert into perdure.idempotency_keys (tenant_id, owner, agent, key, request_hash, task_id)
+    select tenant, owner, agent, key, hash, id from c where key is not null)`;
+
+/**
+ * `l` locks the rows in the order of the arrays, which the committer sorts; `u` keeps the fence for the case that the
+ * row changed while `l` waited for it. Slices hand each row its own events and journal records.
+ */
+const appendParts = (from: number) => {
+  const at = (i: number) => `$${from + APPEND_TYPES.length + i}::${['text', ...JOURNAL_TYPES][i]}[]`;
+  const slice = (i: number) => `(${at(i)})[u.js:u.js+u.jn-1]`;
+  return `
+  l as materialized (
+    select a.*, x.agent, x.old_state
+    from unnest(${list(APPEND_TYPES, from)}) with ordinality
+        a(tenant, id, token, base, n, state, status, at, snapshot, inputs, release, s, js, jn, i),
+      lateral (
+        select t.agent, t.state as old_state from perdure.tasks t
+        where t.tenant_id = a.tenant and t.id = a.id and t.lease_token = a.token and t.last_sequence = a.base
+          and (a.inputs is null or t.inputs = a.inputs)
+        for update) x),
+  u as (
+    update perdure.tasks t set
+      last_sequence = a.base + a.n,
+      state = coalesce(a.state, t.state),
+      status = coalesce(a.status, t.status),
+      status_timestamp = case when a.status is null then t.status_timestamp else a.at end,
+      last_modified = a.at,
+      snapshot = coalesce(a.snapshot, t.snapshot),
+      snapshot_sequence = case when a.snapshot is null then t.snapshot_sequence else a.base + a.n end,
+      lease_owner = case when a.release then null else t.lease_owner end,
+      run_at = case when a.release then null else t.run_at end,
+      deadline = case when a.state in (${TERMINAL}) then null else t.deadline end
+    from l a
+    where t.tenant_id = a.tenant and t.id = a.id and t.lease_token = a.token and t.last_sequence = a.base
+    returning a.i::int4, a.tenant, a.id, a.agent, a.old_state, t.state, a.base, a.n, a.s, a.js, a.jn),
+  e as (
+    insert into perdure.task_events (tenant_id, task_id, sequence, event)
+    select u.tenant, u.id, u.base + v.k::int4, v.event
+    from u, unnest((${at(0)})[u.s:u.s+u.n-1]) with ordinality v(event, k)),
+  j as (
+    insert into perdure.task_journal (tenant_id, task_id, turn, position, kind, name, value)
+    select u.tenant, u.id, r.turn, r.position, r.kind, r.name, r.value
+    from u, unnest(${[1, 2, 3, 4, 5].map(slice).join(', ')}) r(turn, position, kind, name, value)
+    where u.jn > 0)`;
+};
+
+const CREATED = `select tenant, agent, state, 1 as delta from c`;
+const MOVED = `
+    select tenant, agent, old_state, -1 from u where old_state <> state
+    union all select tenant, agent, state, 1 from u where old_state <> state`;
+
+const countsPart = (changes: string) => `
+  n as (
+    insert into perdure.task_counts (tenant_id, agent, state, shard, count)
+    select tenant, agent, state, $1::int2, sum(delta)
+    from (${changes}) d(tenant, agent, state, delta)
+    group by 1, 2, 3 having sum(delta) <> 0 order by 1, 2, 3
+    on conflict (tenant_id, agent, state, shard) do update set count = task_counts.count + excluded.count)`;
+
+const TEXTS = {
+  create: `with ${createParts(2)}, ${countsPart(CREATED)} select 0 as i where false`,
+  append: `with ${appendParts(2)}, ${countsPart(MOVED)} select i from u`,
+  both: `with ${createParts(2)}, ${appendParts(3 + CREATE_TYPES.length)},
+    ${countsPart(`${CREATED} union all ${MOVED}`)} select i from u`,
+};

@@ -1,0 +1,245 @@
+import { randomInt } from 'node:crypto';
+import pg from 'pg';
+import { connectionOptions, type Logger } from '#platform';
+import { type AppendGroup, commitStatement } from './commit-statement.js';
+import { constraintOf, isConflict, sqlState } from './database.js';
+import {
+  type AppendWrite,
+  CommitterBusyError,
+  type CreateWrite,
+  IdempotencyKeyTakenError,
+  InputPendingError,
+  LeaseLostError,
+  type Write,
+} from './writes.js';
+
+/** Generic plans that take the primary key: docs/adr/0004. */
+const PLANNER =
+  '-c plan_cache_mode=force_generic_plan -c jit=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c enable_bitmapscan=off';
+const MAX_BATCH = 256;
+const MAX_WAITING = 20_000;
+export const COUNT_SHARDS = 64;
+
+interface Item {
+  readonly write: Write;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Group commit: one connection, one statement in flight. Idle, it flushes at the end of this turn of the event loop;
+ * busy, what arrives meanwhile forms the next flush. A write that fails its fence or a constraint fails alone.
+ */
+export class GroupCommitter {
+  private readonly shard = randomInt(COUNT_SHARDS);
+  /** Session lock that the newest connection holds: while an older one may still commit, the newer waits. */
+  private readonly sessionLock = randomInt(2 ** 40);
+  private client: pg.Client | undefined;
+  private waiting: Item[] = [];
+  private busy = false;
+  private armed = false;
+  private stopped = false;
+
+  constructor(
+    private readonly databaseUrl: string,
+    private readonly leaseMs: number,
+    private readonly logger: Logger,
+  ) {}
+
+  async start(): Promise<void> {
+    await this.connect();
+  }
+
+  /** Resolves when what was submitted is committed or has failed, and the connection is closed. */
+  async stop(): Promise<void> {
+    while (this.busy || this.waiting.length > 0) await new Promise(setImmediate);
+    this.stopped = true;
+    await this.client?.end();
+  }
+
+  /**
+   * Commits `write`.
+   * @throws LeaseLostError, InputPendingError, IdempotencyKeyTakenError, CommitterBusyError, or the database's own error.
+   */
+  submit(write: Write): Promise<void> {
+    if (this.waiting.length >= MAX_WAITING) return Promise.reject(new CommitterBusyError());
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ write, resolve, reject });
+      this.arm();
+    });
+  }
+
+  /** Throws unless the committer's own connection answers. */
+  async check(): Promise<void> {
+    if (!this.client) throw new Error('the committer is not connected');
+    if (!this.busy) await this.client.query('select 1');
+  }
+
+  private arm(): void {
+    if (this.busy || this.armed || this.waiting.length === 0) return;
+    this.armed = true;
+    setImmediate(() => {
+      this.armed = false;
+      if (!this.busy) void this.flush();
+    });
+  }
+
+  private async flush(): Promise<void> {
+    this.busy = true;
+    const items = this.waiting.splice(0, MAX_BATCH);
+    await this.commit(items).catch((error: unknown) => items.forEach((item) => item.reject(error)));
+    this.busy = false;
+    this.arm();
+  }
+
+  /** Commits the items together; what cannot stand together is taken apart until the bad one stands alone. */
+  private async commit(items: readonly Item[]): Promise<void> {
+    let refused: Item[];
+    try {
+      refused = await this.execute(items);
+    } catch (error) {
+      return this.afterError(items, error);
+    }
+    for (const item of items) if (!refused.includes(item)) item.resolve();
+    if (refused.length > 0) await this.settleRefused(items, refused);
+  }
+
+  private async afterError(items: readonly Item[], error: unknown): Promise<void> {
+    if (sqlState(error) === undefined || isConnectionLoss(error)) return this.settleUnknown(items, error);
+    if (isConflict(error)) return this.commit(items);
+    if (items.length > 1) {
+      const half = items.length >> 1;
+      await this.commit(items.slice(0, half));
+      return this.commit(items.slice(half));
+    }
+    const [item] = items;
+    item?.reject(constraintOf(error) === 'idempotency_keys_pkey' ? new IdempotencyKeyTakenError() : error);
+  }
+
+  /** Runs one statement for all items and returns those whose fence did not hold. */
+  private async execute(items: readonly Item[]): Promise<Item[]> {
+    const creates: CreateWrite[] = [];
+    const groups = new Map<string, { key: string; writes: AppendWrite[]; items: Item[] }>();
+    for (const item of items) {
+      const { write } = item;
+      if (write.kind === 'create') {
+        creates.push(write);
+        continue;
+      }
+      // A run that lost its lease and the run that took over are different groups, even in one flush.
+      const key = `${write.tenantId}/${write.taskId}/${write.token}`;
+      const group = groups.get(key);
+      if (!group) groups.set(key, { key, writes: [write], items: [item] });
+      else {
+        group.writes.push(write);
+        group.items.push(item);
+      }
+    }
+    const sorted = [...groups.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+    const held = await this.query(creates, sorted);
+    return sorted.flatMap((group, i) => (held.has(i + 1) ? [] : group.items));
+  }
+
+  private async query(creates: readonly CreateWrite[], groups: readonly AppendGroup[]): Promise<Set<number>> {
+    if (!this.client) throw new Error('no connection');
+    const statement = commitStatement(creates, groups, { leaseMs: this.leaseMs, shard: this.shard });
+    const { rows } = await this.client.query<[number]>({ ...statement, rowMode: 'array' });
+    return new Set(rows.map(([i]) => i));
+  }
+
+  /** A merged group that was refused may hold writes that stand alone: each is tried by itself, in order. */
+  private async settleRefused(items: readonly Item[], refused: readonly Item[]): Promise<void> {
+    if (items.length > 1) {
+      for (const item of refused) await this.commit([item]);
+      return;
+    }
+    const [item] = refused;
+    if (item) item.reject(await this.reasonOfRefusal(item.write as AppendWrite));
+  }
+
+  private async reasonOfRefusal(write: AppendWrite): Promise<Error> {
+    const { rows } = await this.client!.query<{ inputs: number }>(
+      'select inputs from perdure.tasks where tenant_id = $1 and id = $2 and lease_token = $3 and last_sequence = $4',
+      [write.tenantId, write.taskId, write.token, write.base],
+    );
+    const pending = write.inputs !== undefined && rows[0] !== undefined && rows[0].inputs !== write.inputs;
+    return pending ? new InputPendingError() : new LeaseLostError(write.tenantId, write.taskId);
+  }
+
+  /** The connection broke under a statement: whether it committed is read from the tables, item by item. */
+  private async settleUnknown(items: readonly Item[], cause: unknown): Promise<void> {
+    this.logger.warn({ err: cause, writes: items.length }, 'commit outcome unknown, reading it back');
+    await this.reconnect();
+    for (const [i, item] of items.entries()) {
+      let committed: boolean;
+      try {
+        committed = await this.isCommitted(item.write);
+      } catch (error) {
+        return this.settleUnknown(items.slice(i), error);
+      }
+      if (committed) item.resolve();
+      else await this.commit([item]);
+    }
+  }
+
+  /** The newest thing a write leaves behind tells whether it was committed: writes are atomic and their keys unique. */
+  private async isCommitted(write: Write): Promise<boolean> {
+    const sequence = write.kind === 'create' ? 1 : write.base + 1;
+    const event = write.kind === 'create' ? write.event : write.events[0];
+    if (event !== undefined) return this.holds('task_events where sequence = $3 and event = $4', write, [sequence, event]);
+    const record = write.kind === 'append' ? write.journal?.[0] : undefined;
+    if (!record) return false;
+    const { turn, position, kind } = record;
+    return this.holds('task_journal where turn = $3 and position = $4 and kind = $5', write, [turn, position, kind]);
+  }
+
+  private async holds(from: string, { tenantId, taskId }: Write, values: unknown[]): Promise<boolean> {
+    const text = `select 1 from perdure.${from} and tenant_id = $1 and task_id = $2`;
+    const { rowCount } = await this.client!.query(text, [tenantId, taskId, ...values]);
+    return rowCount !== 0;
+  }
+
+  private async connect(): Promise<void> {
+    const client = new pg.Client({
+      ...connectionOptions(this.databaseUrl),
+      application_name: 'perdure committer',
+      options: PLANNER,
+    });
+    client.on('error', (error) => {
+      if (this.client === client) this.client = undefined;
+      this.logger.warn({ err: error }, 'committer connection lost');
+      if (!this.busy && !this.stopped) void this.idleReconnect();
+    });
+    await client.connect();
+    await client.query('select pg_advisory_lock($1)', [this.sessionLock]);
+    this.client = client;
+  }
+
+  private async idleReconnect(): Promise<void> {
+    this.busy = true;
+    await this.reconnect();
+    this.busy = false;
+    this.arm();
+  }
+
+  private async reconnect(): Promise<void> {
+    const old = this.client;
+    this.client = undefined;
+    // Not awaited: over a dead line the farewell never ends; the session lock is what waits for the old backend.
+    old?.end().catch(() => undefined);
+    for (let delay = 20; !this.stopped; delay = Math.min(delay * 2, 1000)) {
+      try {
+        return await this.connect();
+      } catch (error) {
+        this.logger.warn({ err: error }, 'committer cannot connect, trying again');
+        await new Promise((resolve) => setTimeout(resolve, delay));
+      }
+    }
+    throw new Error('the committer is stopped');
+  }
+}
+
+/** SQLSTATE 08 (connection), 57P (shutdown, crash): the statement's outcome is not known. */
+function isConnectionLoss(error: unknown): boolean {
+  return /^(08|57P)/.test(sqlState(error) ?? '');
+}

@@ -1,0 +1,82 @@
+import { type Queryable } from './database.js';
+import { type Lease, type TaskKey, TASK_COLUMNS, type TaskRow } from './task.row.js';
+
+/** SQL of leases: who may run a task, until when, and when the next claim is due. The database's clock decides. */
+export class LeaseRepository {
+  /** Claims a task that is due: raises the token and holds it for `leaseMs`. Undefined where there is nothing to claim. */
+  async claim(db: Queryable, { tenantId, taskId }: TaskKey, owner: string, leaseMs: number): Promise<TaskRow | undefined> {
+    const { rows } = await db.query<TaskRow>({
+      name: 'lease-claim',
+      // A holder that is still named did not give its lease back: it died, or stood still beyond its time.
+      text: `update perdure.tasks t set lease_token = t.lease_token + 1, lease_owner = $3,
+               lost = t.lost + (t.lease_owner is not null)::int, run_at = now() + $4::int4 * interval '1 ms'
+             where t.tenant_id = $1 and t.id = $2 and t.run_at <= now() returning ${TASK_COLUMNS}`,
+      values: [tenantId, taskId, owner, leaseMs],
+    });
+    return rows[0];
+  }
+
+  /** Extends leases; answers with the keys (`tenant/task/token`) of those that still hold. */
+  async renew(db: Queryable, leases: readonly Lease[], leaseMs: number): Promise<Set<string>> {
+    const { rows } = await db.query<Lease>({
+      name: 'lease-renew',
+      text: `update perdure.tasks t set run_at = now() + $4::int4 * interval '1 ms'
+             from unnest($1::text[], $2::uuid[], $3::int8[]) l(tenant, id, token)
+             where t.tenant_id = l.tenant and t.id = l.id and t.lease_token = l.token and t.lease_owner is not null
+             returning l.tenant as "tenantId", l.id as "taskId", l.token::float8 as token`,
+      values: [leases.map((l) => l.tenantId), leases.map((l) => l.taskId), leases.map((l) => l.token), leaseMs],
+    });
+    return new Set(rows.map(leaseKey));
+  }
+
+  /**
+   * Gives a lease back and leaves the task due in `delayMs`, with a job for the queue. `attempt` is the number of
+   * the handler's failures so far. False where the lease was lost before.
+   */
+  async handBack(db: Queryable, lease: Lease, attempt: number, delayMs: number): Promise<boolean> {
+    const { rowCount } = await db.query(
+      `with u as (
+         update perdure.tasks set lease_token = lease_token + 1, lease_owner = null, attempt = $4,
+           run_at = now() + $5::int4 * interval '1 ms'
+         where tenant_id = $1 and id = $2 and lease_token = $3 and lease_owner is not null
+         returning tenant_id, id, run_at)
+       insert into perdure.outbox (tenant_id, task_id, run_at) select tenant_id, id, run_at from u`,
+      [lease.tenantId, lease.taskId, lease.token, attempt, delayMs],
+    );
+    return rowCount === 1;
+  }
+
+  /** Ends a run that leaves the task as it is, with nothing due (the clean-up after a cancel). */
+  async finish(db: Queryable, lease: Lease): Promise<void> {
+    await db.query(
+      `update perdure.tasks set lease_owner = null, run_at = null
+       where tenant_id = $1 and id = $2 and lease_token = $3`,
+      [lease.tenantId, lease.taskId, lease.token],
+    );
+  }
+
+  /** Tasks whose claim has been due for `graceMs`: the queue lost them, or their holder died. Longest due first. */
+  async overdue(db: Queryable, graceMs: number, limit: number): Promise<(TaskKey & { agent: string })[]> {
+    const { rows } = await db.query<TaskKey & { agent: string }>(
+      `select tenant_id as "tenantId", id as "taskId", agent from perdure.tasks
+       where run_at <= now() - $1::int4 * interval '1 ms' order by run_at limit $2`,
+      [graceMs, limit],
+    );
+    return rows;
+  }
+
+  /** Tasks that have not ended by their deadline. */
+  async pastDeadline(db: Queryable, limit: number): Promise<TaskKey[]> {
+    const { rows } = await db.query<TaskKey>(
+      `select tenant_id as "tenantId", id as "taskId" from perdure.tasks
+       where deadline <= now() order by deadline limit $1`,
+      [limit],
+    );
+    return rows;
+  }
+}
+
+/** `tenant/task/token`: names one lease. */
+export function leaseKey({ tenantId, taskId, token }: Lease): string {
+  return `${tenantId}/${taskId}/${token}`;
+}

@@ -1,0 +1,48 @@
+/** A row of `perdure.tasks`. */
+export interface TaskRow {
+  readonly tenantId: string;
+  readonly id: string;
+  readonly agent: string;
+  readonly contextId: string;
+  readonly owner: string;
+  /** TaskState by number. */
+  readonly state: number;
+  /** TaskStatus as ProtoJSON. */
+  readonly status: string;
+  readonly statusTimestamp: Date;
+  readonly createdAt: Date;
+  readonly lastModified: Date;
+  readonly lastSequence: number;
+  /** ProtoJSON Task that holds the artifacts after event `snapshotSequence`, and nothing else. */
+  readonly snapshot: string | null;
+  readonly snapshotSequence: number;
+  readonly messages: number;
+  readonly inputs: number;
+  readonly turn: number;
+  readonly turnInput: number;
+  readonly leaseToken: number;
+  readonly leaseOwner: string | null;
+  readonly runAt: Date | null;
+  readonly attempt: number;
+  readonly lost: number;
+  readonly deadline: Date | null;
+}
+
+/** Names a task. */
+export interface TaskKey {
+  readonly tenantId: string;
+  readonly taskId: string;
+}
+
+/** The right to write one task: valid while no newer claim, cancel or end has raised the token. */
+export interface Lease extends TaskKey {
+  readonly token: number;
+}
+
+/** Select list that answers in the shape of `TaskRow`; `t` is the table's alias. */
+export const TASK_COLUMNS = `
+  t.tenant_id as "tenantId", t.id, t.agent, t.context_id as "contextId", t.owner, t.state, t.status,
+  t.status_timestamp as "statusTimestamp", t.created_at as "createdAt", t.last_modified as "lastModified",
+  t.last_sequence as "lastSequence", t.snapshot, t.snapshot_sequence as "snapshotSequence", t.messages, t.inputs,
+  t.turn, t.turn_input as "turnInput", t.lease_token::float8 as "leaseToken", t.lease_owner as "leaseOwner",
+  t.run_at as "runAt", t.attempt, t.lost, t.deadline`;

@@ -1,0 +1,82 @@
+/** A task to insert with its first message and its first event, in one commit. */
+export interface CreateWrite {
+  readonly kind: 'create';
+  readonly tenantId: string;
+  readonly taskId: string;
+  readonly agent: string;
+  readonly contextId: string;
+  readonly owner: string;
+  /** TaskState by number. */
+  readonly state: number;
+  /** TaskStatus as ProtoJSON. */
+  readonly status: string;
+  /** Event 1, a StreamResponse as ProtoJSON. */
+  readonly event: string;
+  /** The client's Message as ProtoJSON. */
+  readonly message: string;
+  /** Metadata and extensions of the call, as JSON. */
+  readonly request: string | null;
+  readonly at: Date;
+  readonly deadline: Date | null;
+  /** Holder of the lease that the run starts under at once; null leaves the task to the queue. */
+  readonly leaseOwner: string | null;
+  readonly idempotency: { readonly key: string; readonly requestHash: string } | null;
+}
+
+/** A recorded result of a durable call. */
+export interface JournalRecord {
+  readonly turn: number;
+  readonly position: number;
+  readonly kind: string;
+  readonly name: string | null;
+  /** JSON, or null for undefined. */
+  readonly value: string | null;
+}
+
+/** What a run writes under its lease: events, the state they lead to, journal records. All of it or nothing is committed. */
+export interface AppendWrite {
+  readonly kind: 'append';
+  readonly tenantId: string;
+  readonly taskId: string;
+  readonly token: number;
+  /** Sequence of the newest event before this write; the holder of the lease is the only one who appends. */
+  readonly base: number;
+  /** StreamResponses as ProtoJSON, numbered base + 1, base + 2 … */
+  readonly events: readonly string[];
+  readonly at: Date;
+  /** The status the events lead to, where they change it. */
+  readonly status?: { readonly state: number; readonly text: string };
+  /** Artifacts as they stand after the last of `events`. */
+  readonly snapshot?: string;
+  readonly journal?: readonly JournalRecord[];
+  /** Ends the run: no holder, nothing due. */
+  readonly release?: boolean;
+  /** Commits only while the task has just so many client messages. */
+  readonly inputs?: number;
+}
+
+export type Write = CreateWrite | AppendWrite;
+
+/** The lease is gone: a newer claim, a cancel or the end of the task has raised the token. Nothing was written. */
+export class LeaseLostError extends Error {
+  override readonly name = 'LeaseLostError';
+
+  constructor(tenantId: string, taskId: string) {
+    super(`The lease on task ${tenantId}/${taskId} is lost`);
+  }
+}
+
+/** The client has sent a message that the run has not seen. Nothing was written. */
+export class InputPendingError extends Error {
+  override readonly name = 'InputPendingError';
+}
+
+/** The idempotency key is taken. Nothing was written. */
+export class IdempotencyKeyTakenError extends Error {
+  override readonly name = 'IdempotencyKeyTakenError';
+}
+
+/** The committer's queue is full. Nothing was written. */
+export class CommitterBusyError extends Error {
+  override readonly name = 'CommitterBusyError';
+}

@@ -1,0 +1,35 @@
+import { type Agent } from '#agents';
+import { type ClaimedRun } from './claimed-run.js';
+
+/** What a process that runs handlers offers to one that accepts tasks, where both are the same process. */
+export interface LocalWorker {
+  /** The name its leases are held under. */
+  readonly owner: string;
+  /** Takes a free slot for the agent; false where there is none. */
+  reserve(agent: Agent): boolean;
+  /** Gives a reserved slot back. */
+  release(agent: Agent): void;
+  /** Runs a claimed task on a reserved slot. Returns at once. */
+  start(run: ClaimedRun): void;
+}
+
+/**
+ * Eager start: a task that is accepted while this process has a free slot is claimed in the accepting transaction and
+ * runs at once, without the queue. Where no worker is attached, or it is full or draining, the queue carries the task.
+ */
+export class EagerStart {
+  private worker: LocalWorker | undefined;
+
+  attach(worker: LocalWorker): void {
+    this.worker = worker;
+  }
+
+  detach(): void {
+    this.worker = undefined;
+  }
+
+  /** A worker with a slot reserved for the agent, or undefined. */
+  reserve(agent: Agent): LocalWorker | undefined {
+    return this.worker?.reserve(agent) ? this.worker : undefined;
+  }
+}

@@ -1,0 +1,11 @@
+export { Tasks } from './tasks.js';
+export { InvalidOutputError, outputParts, partsOf } from './agent-output.js';
+export { type ClaimedRun, type RunInput, RunLoader } from './claimed-run.js';
+export { EagerStart, type LocalWorker } from './eager-start.js';
+export { RunWriter } from './run-writer.js';
+export { agentMessage, artifactEvent, statusEvent, taskStatus } from './task-events.js';
+export { ABORT_SIGNALS, OUTBOX_SIGNALS, TaskJournal } from './task-journal.js';
+export { TaskStreams, topicKey } from './task-streams.js';
+export { TaskSubmission } from './task-submission.js';
+export { TaskService } from './task.service.js';
+export { TaskViews } from './task-view.js';

@@ -1,0 +1,95 @@
+import { type Agent } from '#agents';
+import { type Config } from '#platform';
+import {
+  A2AError,
+  type CallContext,
+  type FieldViolation,
+  jsonText,
+  type Message,
+  messageViolations,
+  type SendMessageRequest,
+  SendMessageRequestSchema,
+} from '#protocol';
+import { createHash } from 'node:crypto';
+import { type CallRequest } from './claimed-run.js';
+import { type IdempotencyClaim, taskNotFound } from './task-journal.js';
+
+/** A checked SendMessage or SendStreamingMessage. */
+export interface SendRequest {
+  readonly message: Message;
+  readonly call: CallRequest;
+  readonly historyLength: number | undefined;
+  readonly returnImmediately: boolean;
+  readonly idempotency: IdempotencyClaim | null;
+}
+
+/**
+ * Checks what a caller sends to an agent.
+ * @throws A2AError INVALID_PARAMS naming the fields, CONTENT_TYPE_NOT_SUPPORTED, PUSH_NOTIFICATION_NOT_SUPPORTED, TASK_NOT_FOUND.
+ */
+export function checkSend(
+  request: SendMessageRequest,
+  context: CallContext,
+  agent: Agent,
+  config: Pick<Config, 'maxPartsPerMessage'>,
+): SendRequest {
+  const { message, configuration, metadata } = request;
+  if (!message) throw A2AError.invalidParams('message', 'is required');
+  const violations = messageViolations(message, 'message');
+  if (message.parts.length > config.maxPartsPerMessage) violations.push(tooManyParts(message, config.maxPartsPerMessage));
+  if (violations.length > 0) throw A2AError.invalidParams(violations);
+  assertMediaTypes(message, agent);
+  if (configuration?.taskPushNotificationConfig) throw new A2AError('PUSH_NOTIFICATION_NOT_SUPPORTED');
+  if (message.taskId !== '' && !isTaskId(message.taskId)) throw taskNotFound(message.taskId);
+  return {
+    message,
+    call: { metadata: metadata ?? {}, extensions: context.extensions },
+    historyLength: checkHistoryLength(configuration?.historyLength, 'configuration.historyLength'),
+    returnImmediately: configuration?.returnImmediately ?? false,
+    idempotency: idempotencyClaim(request, context),
+  };
+}
+
+/** Task ids are UUIDs of this server's making: any other text names no task. */
+export function isTaskId(id: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id);
+}
+
+/** The number of messages a caller wants to see. */
+export function checkHistoryLength(length: number | undefined, field: string): number | undefined {
+  if (length !== undefined && length < 0) throw A2AError.invalidParams(field, 'must not be negative');
+  return length;
+}
+
+function tooManyParts(message: Message, limit: number): FieldViolation {
+  return { field: 'message.parts', description: `has ${message.parts.length} parts; the limit is ${limit}` };
+}
+
+function assertMediaTypes(message: Message, { card }: Agent): void {
+  const accepted = [...(card.defaultInputModes ?? ['text/plain']), ...card.skills.flatMap((skill) => skill.inputModes ?? [])];
+  const refused = message.parts.find((part) => part.mediaType !== '' && !accepted.some((mode) => matches(mode, part.mediaType)));
+  if (!refused) return;
+  const metadata = { mediaType: refused.mediaType, accepted: accepted.join(', ') };
+  throw new A2AError('CONTENT_TYPE_NOT_SUPPORTED', {
+    message: `The agent does not take parts of type ${refused.mediaType}; it takes ${metadata.accepted}`,
+    metadata,
+  });
+}
+
+/** Whether a media type falls under an accepted one, which may be a range: `text/*`. Parameters play no part. */
+function matches(mode: string, mediaType: string): boolean {
+  const accepted = essence(mode);
+  const given = essence(mediaType);
+  if (accepted === '*/*' || accepted === '*' || accepted === given) return true;
+  return accepted.endsWith('/*') && given.startsWith(accepted.slice(0, -1));
+}
+
+function essence(mediaType: string): string {
+  return (mediaType.split(';')[0] ?? '').trim().toLowerCase();
+}
+
+function idempotencyClaim(request: SendMessageRequest, { idempotencyKey }: CallContext): IdempotencyClaim | null {
+  if (idempotencyKey === undefined) return null;
+  const requestHash = createHash('sha256').update(jsonText(SendMessageRequestSchema, request)).digest('base64url');
+  return { key: idempotencyKey, requestHash };
+}

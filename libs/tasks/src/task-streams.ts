@@ -1,0 +1,153 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Config, type Logger, type Signals } from '#platform';
+import { A2AError, isSettled, type Task } from '#protocol';
+import { type Store, type TaskKey } from '#store';
+import { stateOf } from './task-events.js';
+import { TaskSubscription, type TaskUpdate } from './task-subscription.js';
+import { responseOf } from './task-view.js';
+
+/** Everything in this process that watches one task. */
+interface Topic extends TaskKey {
+  /** The newest event its watchers have been offered. */
+  sequence: number;
+  readonly subscriptions: Set<TaskSubscription>;
+  readonly waiters: Set<(task: Task | undefined) => void>;
+}
+
+/** Where the signals for committed events are published, by `tenant/task`. */
+export const TASK_SIGNALS = 'tasks';
+/** A signal can be lost with the process that owed it, so watched tasks are also looked at this often. */
+const POLL_MS = 2_000;
+const READ_LIMIT = 256;
+
+/**
+ * Hands committed events to whoever watches a task in this process. Events that this process committed come at once; those
+ * of other processes are read from the log in one statement for all watched tasks when a signal tells of them.
+ */
+export class TaskStreams {
+  private readonly topics = new Map<string, Topic>();
+  private readonly stopping = new AbortController();
+  private unsubscribe: (() => void) | undefined;
+  private open = 0;
+
+  constructor(
+    private readonly store: Store,
+    private readonly signals: Signals,
+    private readonly config: Pick<Config, 'maxStreams' | 'streamBuffer'>,
+    private readonly logger: Logger,
+  ) {}
+
+  start(): void {
+    this.unsubscribe = this.signals.subscribe(TASK_SIGNALS, (keys) => {
+      const topics = keys === 'all' ? [...this.topics.values()] : [...keys].map((key) => this.topics.get(key));
+      void this.catchUp(topics.filter((topic) => topic !== undefined));
+    });
+    void this.poll();
+  }
+
+  stop(): void {
+    this.unsubscribe?.();
+    this.stopping.abort();
+  }
+
+  /** Offers committed events to the watchers here, and tells the other processes. `settled` is the task the events led to. */
+  publish(key: TaskKey, updates: readonly TaskUpdate[], settled?: Task): void {
+    const topic = this.topics.get(topicKey(key));
+    if (topic) this.offer(topic, updates, settled);
+    this.signals.publishToOthers(TASK_SIGNALS, topicKey(key));
+  }
+
+  /**
+   * Watches the events after `sequence`. Close what this returns.
+   * @throws A2AError RESOURCE_EXHAUSTED when too many streams are open.
+   */
+  subscribe(key: TaskKey, sequence: number): TaskSubscription {
+    if (this.open >= this.config.maxStreams) {
+      throw new A2AError('RESOURCE_EXHAUSTED', { message: 'Too many open streams', retryAfterMs: 1000 });
+    }
+    this.open++;
+    const topic = this.topic(key, sequence);
+    const subscription = new TaskSubscription(this.store, key, sequence, this.config.streamBuffer, () => {
+      this.open--;
+      topic.subscriptions.delete(subscription);
+      this.drop(topic);
+    });
+    topic.subscriptions.add(subscription);
+    return subscription;
+  }
+
+  /**
+   * Waits for the first event after `sequence` that ends the task or interrupts it. Resolves with the task where this
+   * process wrote it, with undefined where the caller has to read it or its signal has aborted.
+   */
+  settled(key: TaskKey, sequence: number, signal: AbortSignal): Promise<Task | undefined> {
+    const topic = this.topic(key, sequence);
+    return new Promise((resolve) => {
+      const done = (task?: Task) => {
+        signal.removeEventListener('abort', aborted);
+        topic.waiters.delete(done);
+        this.drop(topic);
+        resolve(task);
+      };
+      const aborted = () => done();
+      topic.waiters.add(done);
+      if (signal.aborted) done();
+      else signal.addEventListener('abort', aborted, { once: true });
+    });
+  }
+
+  private topic(key: TaskKey, sequence: number): Topic {
+    const name = topicKey(key);
+    let topic = this.topics.get(name);
+    if (!topic) {
+      topic = { ...key, sequence, subscriptions: new Set(), waiters: new Set() };
+      this.topics.set(name, topic);
+    }
+    return topic;
+  }
+
+  private drop(topic: Topic): void {
+    const name = topicKey(topic);
+    if (topic.subscriptions.size + topic.waiters.size === 0 && this.topics.get(name) === topic) this.topics.delete(name);
+  }
+
+  private offer(topic: Topic, updates: readonly TaskUpdate[], settled?: Task): void {
+    let settles = false;
+    for (const update of updates) {
+      for (const subscription of topic.subscriptions) subscription.offer(update);
+      topic.sequence = Math.max(topic.sequence, update.sequence);
+      const state = stateOf(update.response);
+      settles ||= state !== undefined && isSettled(state);
+    }
+    if (settles) for (const waiter of [...topic.waiters]) waiter(settled);
+  }
+
+  /** Reads what the log has beyond what the topics have seen, until there is nothing more. */
+  private async catchUp(topics: readonly Topic[]): Promise<void> {
+    if (topics.length === 0) return;
+    try {
+      const positions = topics.map(({ tenantId, taskId, sequence }) => ({ tenantId, taskId, after: sequence }));
+      const rows = await this.store.log.eventsAfterEach(this.store.db, positions, READ_LIMIT);
+      for (const row of rows) {
+        const topic = this.topics.get(topicKey(row));
+        if (topic) this.offer(topic, [{ sequence: row.sequence, response: responseOf(row) }]);
+      }
+      if (rows.length >= READ_LIMIT) await this.catchUp(topics.filter((topic) => this.topics.get(topicKey(topic)) === topic));
+    } catch (error) {
+      this.logger.warn({ err: error }, 'streams.catch_up_failed');
+    }
+  }
+
+  private async poll(): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      await delay(POLL_MS, undefined, { signal, ref: false }).catch(() => undefined);
+      if (!signal.aborted) await this.catchUp([...this.topics.values()]);
+    }
+  }
+}
+
+/** `tenant/task`. */
+export function topicKey({ tenantId, taskId }: TaskKey): string {
+  return `${tenantId}/${taskId}`;
+}

@@ -1,0 +1,125 @@
+import { fromJson, type JsonValue } from '@bufbuild/protobuf';
+import { type Agent } from '#agents';
+import { A2AError, type CallContext, jsonText, type Message, MessageSchema, type Task } from '#protocol';
+import { IdempotencyKeyTakenError, type IdempotencyRecord, type IdempotencyScope, type Store, type TaskKey } from '#store';
+import { type ClaimedRun, type RunLoader } from './claimed-run.js';
+import { answerDirectly } from './direct-answers.js';
+import { type EagerStart, type LocalWorker } from './eager-start.js';
+import { type SendRequest } from './send-request.js';
+import { type Submission, type TaskJournal } from './task-journal.js';
+
+/** What a message has led to: an answer without a task, or a task as of event `sequence`. */
+export type Submitted =
+  | { readonly kind: 'answer'; readonly message: Message }
+  | {
+      readonly kind: 'task';
+      readonly key: TaskKey;
+      readonly sequence: number;
+      /** The task as it was accepted, where it is new. */
+      readonly task?: Task;
+      /** Starts the run that the submission has claimed, where it has; the caller does so once it watches the task. */
+      start(): void;
+    };
+
+/** Brings a message to where it belongs: `respond`, a new task, an existing one, or what its idempotency key stands for. */
+export class TaskSubmission {
+  constructor(
+    private readonly store: Store,
+    private readonly journal: TaskJournal,
+    private readonly eager: EagerStart,
+    private readonly loader: RunLoader,
+  ) {}
+
+  async submit(agent: Agent, send: SendRequest, context: CallContext): Promise<Submitted> {
+    const earlier = await this.earlier(agent, send, context);
+    if (earlier) return earlier;
+    try {
+      const message = await answerDirectly(agent, send, context);
+      if (message) return await this.keepAnswer(agent, send, context, message);
+      return await this.withSlot(agent, (worker) => this.accept(agent, send, context, worker));
+    } catch (error) {
+      const raced = error instanceof IdempotencyKeyTakenError && (await this.earlier(agent, send, context));
+      if (raced) return raced;
+      throw error;
+    }
+  }
+
+  /** Reserves a slot for the time of the acceptance; `work` keeps it by calling `start`, and anything else gives it back. */
+  private async withSlot(agent: Agent, work: (worker?: LocalWorker) => Promise<Submitted & { runs: boolean }>): Promise<Submitted> {
+    const worker = this.eager.reserve(agent);
+    let runs = false;
+    try {
+      const submitted = await work(worker);
+      runs = submitted.runs;
+      return submitted;
+    } finally {
+      if (!runs) worker?.release(agent);
+    }
+  }
+
+  private async accept(agent: Agent, send: SendRequest, context: CallContext, worker?: LocalWorker) {
+    const submission: Submission = {
+      ...{ tenantId: context.tenant, owner: context.principal, agent, message: send.message },
+      ...{ request: send.call, idempotency: send.idempotency, leaseOwner: worker?.owner ?? null },
+    };
+    if (send.message.taskId !== '') return this.acceptInput(submission, worker);
+    const run = await this.journal.create(submission);
+    const { tenantId, taskId } = run.lease;
+    const start = () => worker?.start(run);
+    return { kind: 'task' as const, key: { tenantId, taskId }, sequence: 1, task: acceptedTask(run), start, runs: worker !== undefined };
+  }
+
+  private async acceptInput(submission: Submission, worker?: LocalWorker) {
+    const key = { tenantId: submission.tenantId, taskId: submission.message.taskId.toLowerCase() };
+    const { sequence, lease } = await this.journal.acceptInput({ ...submission, message: { ...submission.message, taskId: key.taskId } });
+    const run = lease && worker ? await this.claimed(key, lease.token) : undefined;
+    const start = () => run && worker?.start(run);
+    return { kind: 'task' as const, key, sequence, start, runs: run !== undefined };
+  }
+
+  /** Undefined where the lease is gone already: then its new holder runs the task. */
+  private async claimed(key: TaskKey, token: number): Promise<ClaimedRun | undefined> {
+    const row = await this.store.tasks.find(this.store.db, key);
+    return row?.leaseToken === token ? this.loader.load(row) : undefined;
+  }
+
+  private async keepAnswer(agent: Agent, send: SendRequest, context: CallContext, message: Message): Promise<Submitted> {
+    if (send.idempotency) {
+      const { key, requestHash } = send.idempotency;
+      const record = { requestHash, taskId: null, response: jsonText(MessageSchema, message) };
+      const added = await this.store.idempotency.add(this.store.db, scopeOf(agent, context, key), record);
+      if (!added) throw new IdempotencyKeyTakenError();
+    }
+    return { kind: 'answer', message };
+  }
+
+  /** What the call's idempotency key stands for already. */
+  private async earlier(agent: Agent, { idempotency }: SendRequest, context: CallContext): Promise<Submitted | undefined> {
+    if (!idempotency) return undefined;
+    const record = await this.store.idempotency.find(this.store.db, scopeOf(agent, context, idempotency.key));
+    if (!record) return undefined;
+    if (record.requestHash !== idempotency.requestHash) {
+      throw A2AError.invalidParams('Idempotency-Key', 'was used before for another request');
+    }
+    return this.submittedBefore(record, context);
+  }
+
+  private async submittedBefore(record: IdempotencyRecord, { tenant }: CallContext): Promise<Submitted | undefined> {
+    if (record.taskId === null) {
+      const message = fromJson(MessageSchema, JSON.parse(record.response ?? '{}') as JsonValue);
+      return { kind: 'answer', message };
+    }
+    const key = { tenantId: tenant, taskId: record.taskId };
+    const row = await this.store.tasks.find(this.store.db, key);
+    return row && { kind: 'task', key, sequence: row.lastSequence, start: () => undefined };
+  }
+}
+
+/** The run goes on to change its task; what the submitter shows is the task as it was accepted. */
+function acceptedTask({ task }: ClaimedRun): Task {
+  return { ...task, history: [...task.history], artifacts: [] };
+}
+
+function scopeOf(agent: Agent, context: CallContext, key: string): IdempotencyScope {
+  return { tenantId: context.tenant, owner: context.principal, agent: agent.id, key };
+}

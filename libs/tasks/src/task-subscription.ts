@@ -1,0 +1,89 @@
+import { type StreamResponse } from '#protocol';
+import { type Store, type TaskKey } from '#store';
+import { responseOf } from './task-view.js';
+
+/** One committed event of a task. */
+export interface TaskUpdate {
+  readonly sequence: number;
+  readonly response: StreamResponse;
+}
+
+const PAGE = 256;
+
+/**
+ * One reader of a task's events: every one, in order, from the one after `sequence`. It holds a bounded number of events;
+ * a reader that falls behind that is served from the log until it has caught up.
+ */
+export class TaskSubscription {
+  private buffer: TaskUpdate[] = [];
+  /** Whether the log may hold events that are not in the buffer. */
+  private behind = false;
+  private wake: (() => void) | undefined;
+
+  constructor(
+    private readonly store: Store,
+    private readonly key: TaskKey,
+    private sequence: number,
+    private readonly limit: number,
+    private readonly onClose: () => void,
+  ) {}
+
+  /** Called by TaskStreams with each event, each at least once and perhaps out of order. */
+  offer(update: TaskUpdate): void {
+    const newest = this.buffer.at(-1)?.sequence ?? this.sequence;
+    if (update.sequence === newest + 1 && this.buffer.length < this.limit) this.buffer.push(update);
+    else if (update.sequence > newest) this.behind = true;
+    this.wake?.();
+  }
+
+  /** Moves the start: the reader has learnt the task's state as of `sequence` elsewhere. Before the first `next()`. */
+  skipTo(sequence: number): void {
+    this.sequence = Math.max(this.sequence, sequence);
+    // An event offered before the start moved may be missing from the buffer.
+    this.behind = true;
+  }
+
+  /** The next event; undefined once `signal` has aborted. */
+  async next(signal: AbortSignal): Promise<TaskUpdate | undefined> {
+    while (!signal.aborted) {
+      while (this.buffer[0] && this.buffer[0].sequence <= this.sequence) this.buffer.shift();
+      const [first] = this.buffer;
+      if (first?.sequence === this.sequence + 1) {
+        this.buffer.shift();
+        this.sequence = first.sequence;
+        return first;
+      }
+      if (this.behind || first) await this.readLog();
+      else await this.somethingNew(signal);
+    }
+    return undefined;
+  }
+
+  close(): void {
+    this.buffer = [];
+    this.onClose();
+  }
+
+  private async readLog(): Promise<void> {
+    this.behind = false;
+    this.buffer = [];
+    const page = await this.store.log.eventsAfter(this.store.db, this.key, this.sequence, PAGE);
+    const read = page.map((event) => ({ sequence: event.sequence, response: responseOf(event) }));
+    const newest = read.at(-1)?.sequence ?? this.sequence;
+    // What was offered while the log was read stands behind the page, or is in it.
+    this.buffer = [...read, ...this.buffer.filter((update) => update.sequence > newest)];
+    if (page.length === PAGE) this.behind = true;
+  }
+
+  private async somethingNew(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        signal.removeEventListener('abort', wake);
+        this.wake = undefined;
+        resolve();
+      };
+      this.wake = wake;
+      signal.addEventListener('abort', wake, { once: true });
+    });
+  }
+}

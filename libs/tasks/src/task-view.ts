@@ -1,0 +1,119 @@
+import { create, fromJson, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
+import {
+  type Artifact,
+  applyArtifactUpdate,
+  type Message,
+  MessageSchema,
+  type StreamResponse,
+  StreamResponseSchema,
+  type Task,
+  TaskSchema,
+  TaskStatusSchema,
+} from '#protocol';
+import { type Store, type StoredEvent, type TaskKey, type TaskRow } from '#store';
+
+/** What of a task a caller wants to see. */
+export interface ViewOptions {
+  /** The newest so many messages; 0 for none, undefined for all. */
+  readonly historyLength?: number;
+  readonly artifacts: boolean;
+}
+
+/** A task as it stood after event `sequence`. */
+export interface TaskView {
+  readonly task: Task;
+  readonly sequence: number;
+  readonly row: TaskRow;
+}
+
+const FOLD_PAGE = 1000;
+
+/** Reads tasks: the row, the snapshot folded with the events after it, and the history. */
+export class TaskViews {
+  constructor(private readonly store: Store) {}
+
+  async read(key: TaskKey, options: ViewOptions): Promise<TaskView | undefined> {
+    const row = await this.store.tasks.find(this.store.db, key);
+    return row && this.ofRow(row, options);
+  }
+
+  async ofRow(row: TaskRow, options: ViewOptions): Promise<TaskView> {
+    const [artifacts, history] = await Promise.all([
+      options.artifacts ? this.artifacts(row) : [],
+      options.historyLength === 0 ? [] : this.history(row, options.historyLength),
+    ]);
+    return { task: taskOf(row, artifacts, history), sequence: row.lastSequence, row };
+  }
+
+  /** The same for a page of tasks, with one read of their histories. */
+  async ofRows(rows: readonly TaskRow[], options: ViewOptions): Promise<Task[]> {
+    const [first] = rows;
+    if (!first) return [];
+    const ids = rows.map((row) => row.id);
+    const { historyLength } = options;
+    const histories =
+      historyLength === 0
+        ? new Map<string, string[]>()
+        : await this.store.log.messagesOfEach(this.store.db, first.tenantId, ids, historyLength);
+    const tasks: Task[] = [];
+    for (const row of rows) {
+      const artifacts = options.artifacts ? await this.artifacts(row) : [];
+      tasks.push(taskOf(row, artifacts, (histories.get(row.id) ?? []).map(messageOf)));
+    }
+    return tasks;
+  }
+
+  /** The artifacts after event `row.lastSequence`. Events are never changed, so later ones do no harm to the read. */
+  async artifacts(row: TaskRow): Promise<Artifact[]> {
+    const artifacts = row.snapshot === null ? [] : parse(TaskSchema, row.snapshot).artifacts;
+    let after = Math.max(row.snapshotSequence, 1);
+    while (after < row.lastSequence) {
+      const limit = Math.min(FOLD_PAGE, row.lastSequence - after);
+      const events = await this.store.log.eventsAfter(this.store.db, { tenantId: row.tenantId, taskId: row.id }, after, limit);
+      for (const { event } of events) {
+        const { payload } = parse(StreamResponseSchema, event);
+        if (payload.case === 'artifactUpdate') applyArtifactUpdate(artifacts, payload.value);
+      }
+      if (events.length < limit) break;
+      after += events.length;
+    }
+    return artifacts;
+  }
+
+  private async history(row: TaskRow, last?: number): Promise<Message[]> {
+    const rows = await this.store.log.messages(this.store.db, { tenantId: row.tenantId, taskId: row.id }, last);
+    return rows.map(({ message }) => messageOf(message));
+  }
+}
+
+/** A stored event, parsed. */
+export function responseOf({ event }: StoredEvent): StreamResponse {
+  return parse(StreamResponseSchema, event);
+}
+
+/** A stored message, parsed. */
+export function messageOf(text: string): Message {
+  return parse(MessageSchema, text);
+}
+
+/** The task of a row, with what else belongs to it. */
+export function taskOf(row: TaskRow, artifacts: Artifact[], history: Message[]): Task {
+  return create(TaskSchema, {
+    id: row.id,
+    contextId: row.contextId,
+    status: parse(TaskStatusSchema, row.status),
+    artifacts,
+    history,
+    metadata: taskTimes(row.createdAt, row.lastModified),
+  });
+}
+
+/** `createdAt` and `lastModified` as the timestamps extension puts them into a task's metadata. */
+export function taskTimes(createdAt: Date, lastModified: Date): JsonObject {
+  return { createdAt: createdAt.toISOString(), lastModified: lastModified.toISOString() };
+}
+
+function parse<Desc extends Parameters<typeof fromJson>[0]>(schema: Desc, text: string) {
+  return fromJson(schema, JSON.parse(text) as JsonValue) as ReturnType<typeof fromJson<Desc>>;
+}
+

@@ -1,0 +1,269 @@
+import { create } from '@bufbuild/protobuf';
+import { timestampDate } from '@bufbuild/protobuf/wkt';
+import { type Agent, type AgentRegistry } from '#agents';
+import { type Config } from '#platform';
+import {
+  A2AError,
+  type A2AOperations,
+  type CallContext,
+  type CancelTaskRequest,
+  type GetTaskRequest,
+  isSettled,
+  isTerminal,
+  type ListTasksRequest,
+  type ListTasksResponse,
+  ListTasksResponseSchema,
+  type Message,
+  type SendMessageRequest,
+  type SendMessageResponse,
+  SendMessageResponseSchema,
+  type Sequenced,
+  type StreamResponse,
+  type SubscribeToTaskRequest,
+  type Task,
+  TaskSchema,
+  TaskState,
+} from '#protocol';
+import { type Store, type TaskFilter, type TaskKey } from '#store';
+import { decodePageToken, encodePageToken } from './page-token.js';
+import { checkHistoryLength, checkSend, isTaskId } from './send-request.js';
+import { messageEvent, stateOf, taskEvent } from './task-events.js';
+import { taskNotFound, type TaskJournal } from './task-journal.js';
+import { type TaskStreams } from './task-streams.js';
+import { type TaskSubmission } from './task-submission.js';
+import { type TaskSubscription, type TaskUpdate } from './task-subscription.js';
+import { messageOf, type TaskViews } from './task-view.js';
+
+type Updates = AsyncGenerator<Sequenced<StreamResponse>>;
+
+const PAGE_SIZE = 50;
+
+/** The eleven operations of A2A (specification section 3.1), the same for every binding. All of them fail with A2AError. */
+export class TaskService implements A2AOperations {
+  constructor(
+    private readonly store: Store,
+    private readonly parts: {
+      readonly agents: AgentRegistry;
+      readonly submission: TaskSubmission;
+      readonly journal: TaskJournal;
+      readonly streams: TaskStreams;
+      readonly views: TaskViews;
+      readonly config: Pick<Config, 'maxPartsPerMessage' | 'pageSizeMax' | 'blockingTimeoutMs'>;
+    },
+  ) {}
+
+  /** Answers when the task has ended or waits for the client; with `returnImmediately`, when it is accepted. */
+  async sendMessage(request: SendMessageRequest, context: CallContext): Promise<SendMessageResponse> {
+    const { agent, send } = this.checked(request, context);
+    const submitted = await this.parts.submission.submit(agent, send, context);
+    if (submitted.kind === 'answer') return messageResponse(submitted.message);
+    const { key, sequence } = submitted;
+    const settled = send.returnImmediately ? undefined : this.settled(key, sequence, context.signal);
+    submitted.start();
+    const task = settled ? await settled : submitted.task;
+    return taskResponse(task ? withHistory(task, send.historyLength) : await this.read(key, send.historyLength));
+  }
+
+  /** The task, then its events as they come, until the task ends or asks for input. */
+  async *sendStreamingMessage(request: SendMessageRequest, context: CallContext): Updates {
+    const { agent, send } = this.checked(request, context);
+    const submitted = await this.parts.submission.submit(agent, send, context);
+    if (submitted.kind === 'answer') {
+      yield { sequence: 0, message: messageEvent(submitted.message) };
+      return;
+    }
+    const { key, sequence, task } = submitted;
+    const subscription = this.subscribed(key, sequence, submitted.start);
+    try {
+      if (task) yield { sequence, message: taskEvent(withHistory(task, send.historyLength)) };
+      else if (yield* this.snapshot(key, subscription, send.historyLength)) return;
+      yield* this.follow(subscription, context.signal);
+    } finally {
+      subscription.close();
+    }
+  }
+
+  async getTask(request: GetTaskRequest, context: CallContext): Promise<Task> {
+    const historyLength = checkHistoryLength(request.historyLength, 'historyLength');
+    return this.read(await this.ownKey(request.id, context), historyLength);
+  }
+
+  async listTasks(request: ListTasksRequest, context: CallContext): Promise<ListTasksResponse> {
+    const historyLength = checkHistoryLength(request.historyLength, 'historyLength');
+    const pageSize = this.pageSize(request);
+    const filter = filterOf(request, context);
+    const after = request.pageToken === '' ? undefined : decodePageToken(filter, request.pageToken);
+    const { tasks, db } = this.store;
+    const [rows, totalSize] = await Promise.all([tasks.page(db, filter, pageSize + 1, after), tasks.count(db, filter)]);
+    const page = rows.slice(0, pageSize);
+    const last = page.at(-1);
+    const nextPageToken = rows.length > pageSize && last ? encodePageToken(filter, last) : '';
+    const artifacts = request.includeArtifacts ?? false;
+    const shown = await this.parts.views.ofRows(page, { historyLength, artifacts });
+    return create(ListTasksResponseSchema, { tasks: shown, nextPageToken, pageSize, totalSize });
+  }
+
+  async cancelTask(request: CancelTaskRequest, context: CallContext): Promise<Task> {
+    const key = await this.ownKey(request.id, context);
+    await this.parts.journal.cancel(key, this.agent(context));
+    return this.read(key, undefined);
+  }
+
+  /** The task as it stands, then its events; after `lastEventId`, only the events that followed it, even of an ended task. */
+  async *subscribeToTask(request: SubscribeToTaskRequest, context: CallContext): Updates {
+    const key = await this.ownKey(request.id, context);
+    const subscription = this.parts.streams.subscribe(key, 0);
+    try {
+      if (context.lastEventId === undefined) {
+        yield* this.snapshot(key, subscription, undefined, 'refuse ended');
+        yield* this.follow(subscription, context.signal);
+      } else {
+        yield* this.resume(key, subscription, context.lastEventId, context.signal);
+      }
+    } finally {
+      subscription.close();
+    }
+  }
+
+  createTaskPushNotificationConfig = refusePush;
+  getTaskPushNotificationConfig = refusePush;
+  listTaskPushNotificationConfigs = refusePush;
+  deleteTaskPushNotificationConfig = refusePush;
+
+  async getExtendedAgentCard(): Promise<never> {
+    throw new A2AError('UNSUPPORTED_OPERATION', { message: 'The agent has no extended agent card' });
+  }
+
+  private checked(request: SendMessageRequest, context: CallContext) {
+    const agent = this.agent(context);
+    return { agent, send: checkSend(request, context, agent, this.parts.config) };
+  }
+
+  private agent({ agent }: CallContext): Agent {
+    const found = this.parts.agents.get(agent);
+    if (!found) throw new A2AError('UNSUPPORTED_OPERATION', { message: 'There is no such agent' });
+    return found;
+  }
+
+  /** The key of a task of this agent and tenant. Another's task is answered like one that is not there. */
+  private async ownKey(id: string, { tenant, agent }: CallContext): Promise<TaskKey> {
+    const key = { tenantId: tenant, taskId: id.toLowerCase() };
+    const row = isTaskId(id) ? await this.store.tasks.find(this.store.db, key) : undefined;
+    if (row?.agent !== agent) throw taskNotFound(id);
+    return key;
+  }
+
+  private async read(key: TaskKey, historyLength: number | undefined): Promise<Task> {
+    const view = await this.parts.views.read(key, { historyLength, artifacts: true });
+    if (!view) throw taskNotFound(key.taskId);
+    return view.task;
+  }
+
+  /** Waits until the task has settled after `sequence`, the caller is gone, or the longest wait is over. */
+  private async settled(key: TaskKey, sequence: number, signal: AbortSignal): Promise<Task | undefined> {
+    const { blockingTimeoutMs } = this.parts.config;
+    const until = blockingTimeoutMs > 0 ? AbortSignal.any([signal, AbortSignal.timeout(blockingTimeoutMs)]) : signal;
+    if (sequence === 1) return this.parts.streams.settled(key, sequence, until);
+    // What settled before the wait began is found in the row: a repeated call may ask for a task that ended long ago.
+    const done = new AbortController();
+    const settled = this.parts.streams.settled(key, sequence, AbortSignal.any([until, done.signal]));
+    const row = await this.store.tasks.find(this.store.db, key);
+    if (!row || isSettled(row.state)) done.abort();
+    return settled;
+  }
+
+  private subscribed(key: TaskKey, sequence: number, start: () => void): TaskSubscription {
+    try {
+      return this.parts.streams.subscribe(key, sequence);
+    } finally {
+      start();
+    }
+  }
+
+  /** Yields the task as it stands and moves the subscription behind it. True where a stream of it would have ended. */
+  private async *snapshot(
+    key: TaskKey,
+    subscription: TaskSubscription,
+    historyLength: number | undefined,
+    ended: 'show ended' | 'refuse ended' = 'show ended',
+  ): AsyncGenerator<Sequenced<StreamResponse>, boolean> {
+    const view = await this.parts.views.read(key, { historyLength, artifacts: true });
+    if (!view) throw taskNotFound(key.taskId);
+    if (isTerminal(view.row.state) && ended === 'refuse ended') throw endedTask(key);
+    subscription.skipTo(view.sequence);
+    yield { sequence: view.sequence, message: taskEvent(view.task) };
+    return closesStream(view.row.state);
+  }
+
+  private async *follow(subscription: TaskSubscription, signal: AbortSignal): Updates {
+    for (let update = await subscription.next(signal); update; update = await subscription.next(signal)) {
+      yield { sequence: update.sequence, message: update.response };
+      if (closesStream(stateOf(update.response))) return;
+    }
+  }
+
+  private async *resume(key: TaskKey, subscription: TaskSubscription, after: number, signal: AbortSignal): Updates {
+    const row = await this.store.tasks.find(this.store.db, key);
+    if (!row) throw taskNotFound(key.taskId);
+    if (after > row.lastSequence) throw A2AError.invalidParams('Last-Event-ID', 'is beyond the newest event of the task');
+    subscription.skipTo(after);
+    if (isTerminal(row.state) && after === row.lastSequence) throw endedTask(key);
+    // An INPUT_REQUIRED that was answered since then is no reason to stop: the stream goes on to where the task stands.
+    for (let update = await subscription.next(signal); update; update = await subscription.next(signal)) {
+      yield { sequence: update.sequence, message: await this.opened(key, update) };
+      if (closesStream(stateOf(update.response)) && update.sequence >= row.lastSequence) return;
+    }
+  }
+
+  /** The log's first event is the task without its history; a stream opens with the message that made the task. */
+  private async opened(key: TaskKey, { sequence, response }: TaskUpdate): Promise<StreamResponse> {
+    if (sequence !== 1 || response.payload.case !== 'task') return response;
+    const [first] = await this.store.log.messages(this.store.db, key);
+    return taskEvent({ ...response.payload.value, history: first ? [messageOf(first.message)] : [] });
+  }
+
+  private pageSize({ pageSize }: ListTasksRequest): number {
+    const { pageSizeMax } = this.parts.config;
+    if (pageSize === undefined) return Math.min(PAGE_SIZE, pageSizeMax);
+    if (pageSize < 1 || pageSize > pageSizeMax) throw A2AError.invalidParams('pageSize', `must be from 1 to ${pageSizeMax}`);
+    return pageSize;
+  }
+}
+
+/** A stream ends with its task, and where the task asks for input; a task that waits for an authorisation goes on by itself. */
+function closesStream(state: TaskState | undefined): boolean {
+  return state !== undefined && (isTerminal(state) || state === TaskState.INPUT_REQUIRED);
+}
+
+function filterOf(request: ListTasksRequest, context: CallContext): TaskFilter {
+  const { contextId, status, statusTimestampAfter } = request;
+  return {
+    tenantId: context.tenant,
+    agent: context.agent,
+    contextId: contextId === '' ? undefined : contextId,
+    state: status === TaskState.UNSPECIFIED ? undefined : status,
+    statusTimestampAfter: statusTimestampAfter && timestampDate(statusTimestampAfter),
+  };
+}
+
+/** A copy with the newest `length` messages of the history; all without a length. */
+function withHistory(task: Task, length: number | undefined): Task {
+  if (length === undefined || length >= task.history.length) return task;
+  return create(TaskSchema, { ...task, history: length === 0 ? [] : task.history.slice(-length) });
+}
+
+function taskResponse(task: Task): SendMessageResponse {
+  return create(SendMessageResponseSchema, { payload: { case: 'task', value: task } });
+}
+
+function messageResponse(message: Message): SendMessageResponse {
+  return create(SendMessageResponseSchema, { payload: { case: 'message', value: message } });
+}
+
+function endedTask({ taskId }: TaskKey): A2AError {
+  return new A2AError('UNSUPPORTED_OPERATION', { message: 'The task has ended: there is nothing to follow', metadata: { taskId } });
+}
+
+async function refusePush(): Promise<never> {
+  throw new A2AError('PUSH_NOTIFICATION_NOT_SUPPORTED');
+}
