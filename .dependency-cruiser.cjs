@@ -53,7 +53,7 @@ module.exports = {
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
     enhancedResolveOptions: {
-      conditionNames: ['source', 'import', 'node', 'default', 'types'],
+      conditionNames: ['perdure-source', 'import', 'node', 'default', 'types'],
       exportsFields: ['exports'],
     },
   },

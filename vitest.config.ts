@@ -3,18 +3,17 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   resolve: {
-    conditions: ['source'],
+    conditions: ['perdure-source'],
     alias: { perdure: fileURLToPath(new URL('./libs/agents/src/sdk.ts', import.meta.url)) },
   },
-  ssr: { resolve: { conditions: ['source'] } },
+  ssr: { resolve: { conditions: ['perdure-source'] } },
   // Global setup runs in an environment of Vitest's own.
-  environments: { __vitest__: { resolve: { conditions: ['source'] } } },
+  environments: { __vitest__: { resolve: { conditions: ['perdure-source'] } } },
   oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
   test: {
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
-    minWorkers: 1,
     pool: 'forks',
     // Pure code beside its source needs no Postgres, so a run of that alone does not start one.
     projects: [

@@ -261,7 +261,7 @@ async function startChild(dataDir: string, options: ChildOptions = {}): Promise<
 
 function spawnChild(dataDir: string, { uid, detached }: ChildOptions): ChildProcess {
   const script = join(packageRoot(), 'test/support/embedded-postgres-process.ts');
-  const args = ['--conditions=source', '--import', 'jiti/register', script, dataDir, ...(uid ? [String(uid)] : [])];
+  const args = ['--conditions=perdure-source', '--import', 'jiti/register', script, dataDir, ...(uid ? [String(uid)] : [])];
   const child = spawn(process.execPath, args, {
     cwd: packageRoot(),
     env: { PATH: process.env.PATH, LC_ALL: 'xx_XX.KOI8-R', LANG: 'C' },

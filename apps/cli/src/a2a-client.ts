@@ -1,28 +1,24 @@
+import { type MessageJsonType } from '@bufbuild/protobuf';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { Agent, fetch, type Response } from 'undici';
-import { fromJson, type JsonValue, type MessageJsonType } from '@bufbuild/protobuf';
-import { A2AService, type StreamResponseJson, StreamResponseSchema, toJsonObject } from '#protocol';
+import { A2AService, type StreamResponseJson } from '#protocol';
 import { CallRefusedError, connectionReason, TransportError } from './call-error.js';
+import { resultOf } from './json-rpc-answer.js';
 
 const { sendMessage, getTask, listTasks, cancelTask, sendStreamingMessage, subscribeToTask } = A2AService.method;
 
-/** The operations by their JSON-RPC name. */
+/** The operations by their JSON-RPC name: types of what goes in and out, and the schemas that check the answers. */
 const CALLS = { SendMessage: sendMessage, GetTask: getTask, ListTasks: listTasks, CancelTask: cancelTask } as const;
 const STREAMS = { SendStreamingMessage: sendStreamingMessage, SubscribeToTask: subscribeToTask } as const;
 
 type Calls = typeof CALLS;
 type Streams = typeof STREAMS;
+type Headers = Readonly<Record<string, string>>;
 
 /** One event of a stream; `sequence` is the event's number in its task where the server tells it. */
 export interface StreamEvent {
   readonly sequence?: number;
   readonly response: StreamResponseJson;
-}
-
-/** Where to resume a stream, and what ends it early. */
-export interface StreamOptions {
-  readonly lastEventId?: number;
-  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A silent stream is taken for dead after this; Perdure sends a comment every 15 s. */
@@ -41,45 +37,47 @@ const streams = new Agent({ headersTimeout: 0, bodyTimeout: SILENCE_MS });
 export class A2AClient {
   private lastId = 0;
 
+  /** @param headers go with every request. */
   constructor(
     readonly url: string,
-    private readonly headers: Readonly<Record<string, string>> = {},
+    private readonly headers: Headers = {},
   ) {}
 
   async call<M extends keyof Calls>(
     method: M,
     params: MessageJsonType<Calls[M]['input']>,
-    headers: Readonly<Record<string, string>> = {},
+    headers: Headers = {},
   ): Promise<MessageJsonType<Calls[M]['output']>> {
     const response = await this.post(method, params, { ...headers, accept: 'application/json' });
-    return resultOf(await this.textOf(response), response) as Calls[M][1];
+    return resultOf<Calls[M]['output']>(CALLS[method].output, await this.textOf(response), response);
   }
 
-  /** The events as they come; ends when the server ends the stream, throws when the line is cut. */
+  /** The events as they come, after `lastEventId` where given; ends when the server ends the stream, throws when it is cut. */
   async *stream<M extends keyof Streams>(
     method: M,
     params: MessageJsonType<Streams[M]['input']>,
-    { lastEventId, headers }: StreamOptions = {},
+    { lastEventId, headers }: { readonly lastEventId?: number; readonly headers?: Headers } = {},
   ): AsyncGenerator<StreamEvent> {
-    const resume: Record<string, string> = lastEventId === undefined ? {} : { 'last-event-id': String(lastEventId) };
+    const resume: Headers = lastEventId === undefined ? {} : { 'last-event-id': String(lastEventId) };
     const response = await this.post(method, params, { ...headers, ...resume, accept: EVENT_STREAM });
+    const schema = STREAMS[method].output;
     if (!response.body || !response.headers.get('content-type')?.startsWith(EVENT_STREAM)) {
-      resultOf(await this.textOf(response), response);
+      resultOf(schema, await this.textOf(response), response);
       throw new TransportError(`${this.url} answered ${method} without an event stream.`, false);
     }
     const source = response.body
       .pipeThrough(new TextDecoderStream())
-      .pipeThrough(new EventSourceParserStream({ maxBufferSize: MAX_EVENT_CHARACTERS, onError: 'terminate' }));
+      .pipeThrough(new EventSourceParserStream({ maxBufferSize: MAX_EVENT_CHARACTERS }));
     try {
       for await (const { id, data } of source) {
-        yield { sequence: sequenceOf(id), response: resultOf(data, response) as StreamResponseJson };
+        yield { sequence: sequenceOf(id), response: resultOf(schema, data, response) };
       }
     } catch (error) {
       throw this.cut(error);
     }
   }
 
-  private async post(method: string, params: unknown, headers: Record<string, string>): Promise<Response> {
+  private async post(method: string, params: unknown, headers: Headers): Promise<Response> {
     try {
       return await fetch(this.url, {
         method: 'POST',
@@ -101,34 +99,6 @@ export class A2AClient {
   private cut(error: unknown): Error {
     if (error instanceof TransportError || error instanceof CallRefusedError) return error;
     return new TransportError(`No answer from ${this.url}: ${connectionReason(error)}.`, true, { cause: error });
-  }
-}
-
-interface Envelope {
-  readonly result?: unknown;
-  readonly error?: { readonly code?: unknown; readonly message?: unknown; readonly data?: unknown };
-}
-
-/** The result inside of a JSON-RPC response; throws the error it holds instead, or what is wrong with it. */
-function resultOf(text: string, response: Response): unknown {
-  const { result, error } = envelopeOf(text);
-  if (error) {
-    const details: unknown[] = Array.isArray(error.data) ? error.data : [];
-    throw new CallRefusedError(Number(error.code), String(error.message), details);
-  }
-  if (typeof result === 'object' && result !== null) return result;
-  const { url, status, statusText } = response;
-  const isPassing = [429, 502, 503, 504].includes(status);
-  const answer = response.ok ? 'something that is not JSON-RPC' : `HTTP ${status} ${statusText}`.trim();
-  throw new TransportError(`${url} answered ${answer}: ${text.trim().slice(0, 200)}`, isPassing);
-}
-
-function envelopeOf(text: string): Envelope {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? value : {};
-  } catch {
-    return {};
   }
 }
 

@@ -1,5 +1,6 @@
+import { fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { fetch } from 'undici';
-import type { AgentCardJson, AgentInterfaceJson } from '#protocol';
+import { type AgentCardJson, AgentCardSchema, type AgentInterfaceJson, toJsonObject } from '#protocol';
 import { connectionReason, TransportError } from './call-error.js';
 import { CliError } from './cli-error.js';
 
@@ -31,12 +32,11 @@ export async function fetchCard(address: AgentAddress): Promise<AgentCardJson> {
   const { status, text } = await get(url, address.headers);
   if (status !== 200) throw new TransportError(`There is no agent card at ${url.href}: HTTP ${status}.`, false);
   try {
-    const card: unknown = JSON.parse(text);
-    if (typeof card === 'object' && card !== null && !Array.isArray(card)) return card;
-  } catch {
-    // Reported below, like JSON that is no card.
+    const card = fromJson(AgentCardSchema, JSON.parse(text) as JsonValue, { ignoreUnknownFields: true });
+    return toJsonObject(AgentCardSchema, card);
+  } catch (cause) {
+    throw new TransportError(`What stands at ${url.href} is not an agent card of A2A 1.0.`, false, { cause });
   }
-  throw new TransportError(`What stands at ${url.href} is not an agent card.`, false);
 }
 
 async function get(url: URL, headers: Readonly<Record<string, string>>): Promise<{ status: number; text: string }> {

@@ -62,12 +62,14 @@ interface ErrorDetail {
 
 /** One line for every violated field and retry time that the text does not name already. */
 function explanations(text: string, details: readonly unknown[]): string[] {
-  const lines = details.filter(isObject).flatMap(({ fieldViolations, retryDelay }: ErrorDetail) => [
-    ...(Array.isArray(fieldViolations) ? fieldViolations.filter(isObject) : []).map(
-      ({ field, description }) => `${String(field)} ${String(description)}`,
-    ),
-    ...(typeof retryDelay === 'string' ? [`try again in ${retryDelay}`] : []),
-  ]);
+  const lines = details
+    .filter(isObject)
+    .flatMap(({ fieldViolations, retryDelay }: ErrorDetail) => [
+      ...(Array.isArray(fieldViolations) ? fieldViolations.filter(isObject) : []).map(
+        ({ field, description }) => `${String(field)} ${String(description)}`,
+      ),
+      ...(typeof retryDelay === 'string' ? [`try again in ${retryDelay}`] : []),
+    ]);
   return lines.filter((line) => !text.includes(line)).map((line) => `  ${line}`);
 }
 

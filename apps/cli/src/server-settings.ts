@@ -6,7 +6,7 @@ import { type Config, loadConfig } from '#platform';
 const SETTINGS = [
   ['PORT', '--port <number>', 'port to listen on; 0 takes a free one (8080)'],
   ['HOST', '--host <address>', 'address to listen on (127.0.0.1)'],
-  ['PERDURE_PUBLIC_URL', '--public-url <url>', 'base URL that agent cards give to clients'],
+  ['PUBLIC_URL', '--public-url <url>', 'base URL that agent cards give to clients'],
   ['PERDURE_DATA_DIR', '--data-dir <dir>', 'folder of the embedded Postgres (.perdure)'],
   ['PERDURE_WORKER_CONCURRENCY', '--concurrency <number>', 'runs at once (100)'],
   ['PERDURE_DRAIN', '--drain <duration>', 'how long a stop waits for runs and streams (10s)'],

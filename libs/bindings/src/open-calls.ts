@@ -40,6 +40,7 @@ export class Call {
 export class OpenCalls {
   private readonly open = new Set<Call>();
   private streams = 0;
+  private taking = true;
   private drained: Promise<void> | undefined;
   private lastCallClosed: (() => void) | undefined;
 
@@ -47,7 +48,12 @@ export class OpenCalls {
 
   /** Whether the server is shutting down: no new call is taken. */
   get draining(): boolean {
-    return this.drained !== undefined;
+    return !this.taking;
+  }
+
+  /** Refuses new calls from now on; those that are open go on. */
+  stopTaking(): void {
+    this.taking = false;
   }
 
   /** Takes a call. Throws A2AError UNAVAILABLE while draining and RESOURCE_EXHAUSTED when all streams are in use. */
@@ -64,6 +70,7 @@ export class OpenCalls {
    * they have. Resolves when all have been answered, after PERDURE_DRAIN at the latest. Call it before the app is closed.
    */
   drain(): Promise<void> {
+    this.stopTaking();
     return (this.drained ??= this.endAll());
   }
 

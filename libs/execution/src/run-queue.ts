@@ -1,7 +1,9 @@
-import { createPostgresBackend, Queue, Worker } from 'bullmq';
+import { createPostgresBackend, withBackend } from 'bullmq';
 import { type Config, type Logger, type QueueConnection } from '#platform';
 import { type OutboxJob, type TaskKey } from '#store';
 import { type WorkerPool } from './worker-pool.js';
+
+const { Queue, Worker } = withBackend(createPostgresBackend);
 
 const TASK_RUNS = 'task-runs';
 /** BullMQ waits this long after an error before it fetches again; shorter than its lock, so that no job is run twice for it. */
@@ -11,8 +13,8 @@ const EARLY_MS = 5;
 
 /** The queue of runs: carries what was not started eagerly. It decides nothing; the claim does. */
 export class RunQueue {
-  private readonly queue: Queue<TaskKey>;
-  private worker: Worker<TaskKey> | undefined;
+  private readonly queue;
+  private worker: InstanceType<typeof Worker<TaskKey>> | undefined;
 
   constructor(
     private readonly connection: QueueConnection,
@@ -20,7 +22,7 @@ export class RunQueue {
     private readonly config: Pick<Config, 'workerConcurrency'>,
     private readonly logger: Logger,
   ) {
-    this.queue = new Queue(TASK_RUNS, { connection: connection.pool }, createPostgresBackend);
+    this.queue = new Queue<TaskKey>(TASK_RUNS, { connection: connection.pool });
     this.queue.on('error', (error) => this.logger.warn({ err: error }, 'queue.error'));
   }
 
@@ -46,7 +48,6 @@ export class RunQueue {
       TASK_RUNS,
       (job) => this.pool.claimAndRun(job.data),
       { connection: this.connection.pool, concurrency: this.config.workerConcurrency, runRetryDelay: RETRY_FETCH_MS },
-      createPostgresBackend,
     );
     this.worker.on('error', (error) => this.logger.warn({ err: error }, 'queue.worker_error'));
     this.worker.on('failed', (_, error) => this.logger.info({ err: error }, 'queue.job_failed'));

@@ -17,7 +17,7 @@ export interface Config {
   readonly port: number;
   /** GRPC_PORT (50051): port of gRPC; 0 takes a free one. */
   readonly grpcPort: number;
-  /** PERDURE_PUBLIC_URL (none): the base URL clients use, for agent cards behind a proxy; no slash at its end. */
+  /** PUBLIC_URL (none): the base URL clients use, for agent cards behind a proxy; no slash at its end. */
   readonly publicUrl?: string;
   /** PERDURE_ALLOW_PUBLIC (false): listen on addresses other than loopback although callers are not authenticated. */
   readonly allowPublic: boolean;
@@ -124,7 +124,7 @@ function addresses(env: Environment) {
     allowPublic,
     port: env.integer('PORT', 8080, { min: 0, max: 65_535 }),
     grpcPort: env.integer('GRPC_PORT', 50_051, { min: 0, max: 65_535 }),
-    publicUrl: env.url('PERDURE_PUBLIC_URL', ['http:', 'https:']),
+    publicUrl: env.url('PUBLIC_URL', ['http:', 'https:']),
   };
 }
 

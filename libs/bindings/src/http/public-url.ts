@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { CONFIG, type Config } from '#platform';
 
-/** Knows the base URL that clients use: PERDURE_PUBLIC_URL, else the address the server listens on. */
+/** Knows the base URL that clients use: PUBLIC_URL, else the address the server listens on. */
 @Injectable()
 export class PublicUrl {
   constructor(

@@ -1,0 +1,78 @@
+import 'reflect-metadata';
+import { type INestApplication } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { type Agent, AgentRegistry, loadAgents } from '#agents';
+import { createHttpAdapter, OpenCalls, PublicUrl } from '#bindings';
+import { Execution } from '#execution';
+import { type Config, createLogger, openQueueConnection, type QueueConnection, startEmbeddedPostgres } from '#platform';
+import { migrate } from '#store';
+import { Tasks } from '#tasks';
+import { NestLog } from './nest-log.js';
+import { ServerModule } from './server.module.js';
+import { Teardown } from './teardown.js';
+
+/** A server that takes calls and runs handlers, in this process. */
+export interface RunningServer {
+  /** Base URL under which it is reached. */
+  readonly url: string;
+  readonly agents: readonly Agent[];
+  /** Drains and stops everything; resolves when nothing of it is left. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the default mode: database (embedded, where `databaseUrl` is absent), migrations, queue, worker and API in
+ * one process. A start that fails leaves nothing running.
+ */
+export async function startServer(config: Config): Promise<RunningServer> {
+  const logger = createLogger(config);
+  const teardown = new Teardown(logger);
+  try {
+    // Agents first: a file that does not load stops the start before anything else has begun.
+    const agents = new AgentRegistry(await loadAgents(config.agentDirs, config));
+    const databaseUrl = config.databaseUrl ?? (await embedded(config, logger, teardown));
+    await migrate(databaseUrl);
+    const queue: QueueConnection = await openQueueConnection(databaseUrl, logger);
+    teardown.add('queue connection', () => queue.close());
+    const tasks = new Tasks(config, agents, logger, databaseUrl);
+    teardown.add('tasks', () => tasks.stop());
+    await tasks.start();
+    const execution = new Execution(tasks, queue);
+    teardown.add('execution', () => execution.stop());
+    const app = await createApp(tasks, execution);
+    teardown.add('http', () => app.close());
+    execution.start();
+    teardown.add('drain', () => drain(app, execution));
+    await app.listen(config.port, config.host);
+    return { url: app.get(PublicUrl).base, agents: agents.all(), stop: () => teardown.run() };
+  } catch (error) {
+    await teardown.run();
+    throw error;
+  }
+}
+
+async function embedded(config: Config, logger: ReturnType<typeof createLogger>, teardown: Teardown): Promise<string> {
+  const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, logger });
+  teardown.add('postgres', () => postgres.stop());
+  return postgres.url;
+}
+
+async function createApp(tasks: Tasks, execution: Execution): Promise<INestApplication> {
+  const checks = [
+    { name: 'database', check: () => tasks.store.check() },
+    { name: 'queue', check: () => execution.check() },
+  ];
+  return NestFactory.create(ServerModule.of(tasks, checks), createHttpAdapter(tasks.config), {
+    bodyParser: false,
+    abortOnError: false,
+    logger: new NestLog(tasks.logger),
+  });
+}
+
+/** No new calls; the runs get their time; then whoever still waits for one is answered with the task as it is. */
+async function drain(app: INestApplication, execution: Execution): Promise<void> {
+  const calls = app.get(OpenCalls);
+  calls.stopTaking();
+  await execution.drain();
+  await calls.drain();
+}

@@ -1,0 +1,520 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { cli, CliRun } from '../support/cli.js';
+import { type ReceivedCall, type Reply, ScriptedAgent } from '../support/scripted-agent.js';
+
+const agents: ScriptedAgent[] = [];
+
+afterEach(async () => {
+  await Promise.all(agents.splice(0).map((agent) => agent.stop()));
+});
+
+async function anAgent(script: (call: ReceivedCall, reply: Reply) => void): Promise<ScriptedAgent> {
+  const agent = await new ScriptedAgent(script).start();
+  agents.push(agent);
+  return agent;
+}
+
+function aTask(state: string, fields: { text?: string; artifacts?: unknown[] } = {}) {
+  const message = { messageId: 'm1', role: 'ROLE_AGENT', parts: [{ text: fields.text }] };
+  const status = { state: `TASK_STATE_${state}`, timestamp: '2026-01-01T00:00:00.000Z' };
+  return {
+    id: 't1',
+    contextId: 'c1',
+    status: fields.text ? { ...status, message } : status,
+    artifacts: fields.artifacts ?? [],
+  };
+}
+
+function aStatus(state: string, text?: string) {
+  return { statusUpdate: { taskId: 't1', contextId: 'c1', status: aTask(state, { text }).status } };
+}
+
+function aChunk(text: string, append = true) {
+  const artifact = { artifactId: 'a1', name: 'report.md', parts: [{ text }] };
+  return { artifactUpdate: { taskId: 't1', contextId: 'c1', artifact, append } };
+}
+
+describe('perdure send', () => {
+  it('prints artifacts and the closing words, and ends with 0', async () => {
+    const artifacts = [{ artifactId: 'a1', name: 'sum.json', parts: [{ data: { sum: 3 } }, { text: 'three' }] }];
+    const agent = await anAgent((_, reply) => reply.result({ task: aTask('COMPLETED', { text: 'Done', artifacts }) }));
+
+    const { exitCode, stdout } = await cli('send', agent.url, 'Add 1 and 2');
+
+    expect(stdout).toBe('task t1\n--- sum.json ---\n{\n  "sum": 3\n}\nthree\ncompleted: Done\n');
+    expect(exitCode).toBe(0);
+    expect(agent.calls[1]).toMatchObject({
+      method: 'SendMessage',
+      params: { message: { role: 'ROLE_USER', parts: [{ text: 'Add 1 and 2' }] } },
+      headers: { 'a2a-version': '1.0', 'content-type': 'application/json' },
+    });
+  });
+
+  it('prints an answer without a task', async () => {
+    const message = { messageId: 'm1', role: 'ROLE_AGENT', parts: [{ text: 'Hello' }] };
+    const agent = await anAgent((_, reply) => reply.result({ message }));
+
+    expect(await cli('send', agent.url, 'Hi')).toMatchObject({ exitCode: 0, stdout: 'Hello\n' });
+  });
+
+  it.each(['FAILED', 'REJECTED', 'CANCELED'])('ends with 1 when the task ends as %s', async (state) => {
+    const agent = await anAgent((_, reply) => reply.result({ task: aTask(state, { text: 'No' }) }));
+
+    const { exitCode, stdout } = await cli('send', agent.url, 'Hi');
+
+    expect(exitCode).toBe(1);
+    expect(stdout).toContain(`${state.toLowerCase()}: No`);
+  });
+
+  it('carries every option to the place in the request where it belongs', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'perdure-cli-'));
+    await writeFile(join(folder, 'sales.csv'), 'a,b');
+    const agent = await anAgent((_, reply) => reply.result({ task: aTask('COMPLETED') }));
+
+    const options = ['--task', 't1', '--context', 'c1', '--tenant', 'acme', '--idempotency-key', 'k1'];
+    const headers = ['--header', 'Authorization: Bearer x', '--header', 'X-Team: a:b'];
+    await cli('send', agent.url, 'Sum', ...options, ...headers, '--agent', 'csv', '--file', join(folder, 'sales.csv'));
+
+    const [card, call] = agent.calls;
+    expect(card).toMatchObject({
+      method: 'GET /agents/csv/.well-known/agent-card.json',
+      headers: { authorization: 'Bearer x' },
+    });
+    expect(call?.headers).toMatchObject({ authorization: 'Bearer x', 'x-team': 'a:b', 'idempotency-key': 'k1' });
+    expect(call?.params).toMatchObject({
+      tenant: 'acme',
+      message: {
+        taskId: 't1',
+        contextId: 'c1',
+        parts: [{ text: 'Sum' }, { raw: 'YSxi', filename: 'sales.csv', mediaType: 'text/csv' }],
+      },
+    });
+  });
+
+  it("acts in the tenant of the agent's card unless told otherwise", async () => {
+    const agent = await anAgent((_, reply) => reply.result({ task: aTask('COMPLETED') }));
+    const endpoint = { url: `${agent.url}/rpc`, protocolBinding: 'JSONRPC', protocolVersion: '1.0', tenant: 'of-card' };
+    agent.card = { ...agent.card, supportedInterfaces: [endpoint] };
+
+    await cli('send', agent.url, 'Hi');
+    await cli('send', agent.url, 'Hi', '--tenant', 'acme');
+
+    const tenants = agent.calls.filter(({ method }) => method === 'SendMessage').map(({ params }) => params.tenant);
+    expect(tenants).toEqual(['of-card', 'acme']);
+  });
+
+  it('prints the protocol JSON with --json', async () => {
+    const agent = await anAgent((_, reply) => reply.result({ task: aTask('COMPLETED', { text: 'Done' }) }));
+
+    const { stdout } = await cli('send', agent.url, 'Hi', '--json');
+
+    expect(JSON.parse(stdout)).toMatchObject({ task: { id: 't1', status: { state: 'TASK_STATE_COMPLETED' } } });
+  });
+
+  it('says how to answer a question where nobody can be asked, and ends with 0', async () => {
+    const agent = await anAgent((_, reply) => reply.result({ task: aTask('INPUT_REQUIRED', { text: 'Which?' }) }));
+
+    const { exitCode, stdout, stderr } = await cli('send', `${agent.url}/`, 'Hi', '--agent', 'csv');
+
+    expect(stdout).toContain('input-required: Which?');
+    expect(stderr).toContain(`perdure send ${agent.url}/ --agent csv 'ANSWER' --task t1`);
+    expect(exitCode).toBe(0);
+  });
+
+  it.each([[], ['--stream']])(
+    'puts a question to the person at the terminal and sends the answer (%s)',
+    async (...flags) => {
+      const agent = await anAgent(({ method, params }, reply) => {
+        const isAnswer = params.message.taskId === 't1';
+        const task = isAnswer ? aTask('COMPLETED', { text: 'Done' }) : aTask('INPUT_REQUIRED', { text: 'Which?' });
+        if (method === 'SendMessage') return reply.result({ task });
+        reply.event({ task }, isAnswer ? 2 : 1);
+        reply.end();
+      });
+
+      const run = new CliRun(['send', agent.url, 'Hi', '--idempotency-key', 'k1', ...flags], { tty: true });
+      await run.shows('Your answer: ');
+      run.types('The first');
+
+      expect(await run.ended).toBe(0);
+      expect(run.stdout).toContain('completed: Done');
+      expect(agent.calls[2]).toMatchObject({
+        params: { message: { taskId: 't1', contextId: 'c1', parts: [{ text: 'The first' }] } },
+      });
+      expect(agent.calls[2]?.headers).not.toHaveProperty('idempotency-key');
+    },
+  );
+
+  it('leaves the question open when the person ends the input', async () => {
+    const agent = await anAgent((_, reply) => reply.result({ task: aTask('INPUT_REQUIRED', { text: 'Which?' }) }));
+
+    const run = new CliRun(['send', agent.url, 'Hi'], { tty: true });
+    await run.shows('Your answer: ');
+    run.endsInput();
+
+    expect(await run.ended).toBe(0);
+    expect(run.stderr).toContain('--task t1');
+  });
+
+  it('strips terminal control sequences from what the agent says on a terminal, and only there', async () => {
+    const text = 'a\u001b[2J\u001b]0;title\u0007b\u009b31mc\u202ed\r\n\te';
+    const agent = await anAgent((_, reply) => reply.result({ task: aTask('COMPLETED', { text }) }));
+
+    const terminal = new CliRun(['send', agent.url, 'Hi'], { tty: true });
+    await terminal.ended;
+    const piped = await cli('send', agent.url, 'Hi');
+
+    expect(terminal.stdout).toContain('abcd\n\te');
+    expect(piped.stdout).toContain(text);
+  });
+
+  it('names the violated fields of a refused call, and ends with 2', async () => {
+    const violation = { field: 'message.parts[0].mediaType', description: 'is no media type' };
+    const data = [{ '@type': 'type.googleapis.com/google.rpc.BadRequest', fieldViolations: [violation] }];
+    const agent = await anAgent((_, reply) => reply.error(-32602, 'Invalid parameters', data));
+
+    const { exitCode, stderr } = await cli('send', agent.url, 'Hi');
+
+    expect(stderr).toBe('Invalid parameters\n  message.parts[0].mediaType is no media type\n');
+    expect(exitCode).toBe(2);
+  });
+
+  it.each([
+    ['no URL', ['send', 'localhost:8080', 'Hi'], 'is not a URL of a server'],
+    ['nothing to send', ['send', 'http://127.0.0.1:1'], 'nothing to send'],
+    [
+      'a file that is not there',
+      ['send', 'http://127.0.0.1:1', '--file', '/nowhere.csv'],
+      '/nowhere.csv cannot be read',
+    ],
+    ['a header without a colon', ['send', 'http://127.0.0.1:1', 'Hi', '--header', 'x'], "'name: value'"],
+    ['an unknown option', ['send', 'http://127.0.0.1:1', 'Hi', '--nope'], 'unknown option'],
+    ['an unknown command', ['sned'], 'unknown command'],
+  ])('ends with 2 and says why, without a stack: %s', async (_, args, reason) => {
+    const { exitCode, stdout, stderr } = await cli(...args);
+
+    expect(stderr).toContain(reason);
+    expect(stderr).not.toContain('    at ');
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+  });
+
+  it.each([
+    ['HTTP 502', (reply: Reply) => reply.http(502, 'Bad gateway'), 'HTTP 502 Bad Gateway: Bad gateway'],
+    ['a page', (reply: Reply) => reply.http(200, '<html>'), 'not JSON-RPC'],
+    ['no task', (reply: Reply) => reply.result({ task: { id: 7 } }), 'no SendMessageResponse'],
+    ['a cut line', (reply: Reply) => reply.cut(), 'the connection was cut'],
+  ])('ends with 2 when the answer is %s', async (_, answer, reason) => {
+    const agent = await anAgent((__, reply) => answer(reply));
+
+    const { exitCode, stderr } = await cli('send', agent.url, 'Hi');
+
+    expect(stderr).toContain(reason);
+    expect(exitCode).toBe(2);
+  });
+
+  it('ends with 2 and says so when nothing listens at the address', async () => {
+    const agent = await new ScriptedAgent(() => undefined).start();
+    const { url } = agent;
+    await agent.stop();
+
+    const { exitCode, stderr } = await cli('send', url, 'Hi');
+
+    expect(stderr).toBe(`No answer from ${url}/.well-known/agent-card.json: nothing listens there (connection refused).\n`);
+    expect(exitCode).toBe(2);
+  });
+
+  it('refuses a card without a JSON-RPC interface of A2A 1.0, and names what is there', async () => {
+    const agent = await anAgent(() => undefined);
+    const endpoint = { url: agent.url, protocolBinding: 'GRPC', protocolVersion: '1.0' };
+    agent.card = { ...agent.card, supportedInterfaces: [endpoint] };
+
+    expect(await cli('send', agent.url, 'Hi')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('its card has GRPC 1.0'),
+    });
+  });
+});
+
+describe('perdure send --stream', () => {
+  it('prints statuses and chunks as they come', async () => {
+    let finish = () => {};
+    const agent = await anAgent((_, reply) => {
+      reply.event({ task: aTask('SUBMITTED') }, 1);
+      reply.event(aStatus('WORKING', 'Reading'), 2);
+      reply.event(aChunk('Once ', false), 3);
+      finish = () => {
+        reply.event(aChunk('upon'), 4);
+        reply.event(aStatus('COMPLETED'), 5);
+        reply.end();
+      };
+    });
+
+    const run = new CliRun(['send', agent.url, 'Tell', '--stream']);
+    await run.shows('Once ');
+    expect(run.stdout).toBe('task t1\nsubmitted\nworking: Reading\n--- report.md ---\nOnce ');
+    finish();
+
+    expect(await run.ended).toBe(0);
+    expect(run.stdout).toBe('task t1\nsubmitted\nworking: Reading\n--- report.md ---\nOnce upon\ncompleted\n');
+    expect(run.stderr).toBe('');
+  });
+
+  it('goes on after the last event when the line is cut', async () => {
+    const agent = await anAgent(({ method }, reply) => {
+      if (method === 'SendStreamingMessage') {
+        reply.event({ task: aTask('SUBMITTED') }, 1);
+        reply.event(aChunk('Once ', false), 2);
+        return reply.cut();
+      }
+      reply.event(aChunk('upon'), 3);
+      reply.event(aStatus('COMPLETED'), 4);
+      reply.end();
+    });
+
+    const { exitCode, stdout, stderr } = await cli('send', agent.url, 'Tell', '--stream');
+
+    expect(stdout).toBe('task t1\nsubmitted\n--- report.md ---\nOnce upon\ncompleted\n');
+    expect(stderr).toContain('the connection was cut. Trying again.');
+    expect(agent.calls[2]).toMatchObject({
+      method: 'SubscribeToTask',
+      params: { id: 't1' },
+      headers: { 'last-event-id': '2' },
+    });
+    expect(exitCode).toBe(0);
+  });
+
+  it('does not send a second time when the line is cut before the task has a name', async () => {
+    const agent = await anAgent((_, reply) => reply.cut());
+
+    const { exitCode } = await cli('send', agent.url, 'Tell', '--stream');
+
+    expect(exitCode).toBe(2);
+    expect(agent.calls.map(({ method }) => method)).toEqual([
+      'GET /.well-known/agent-card.json',
+      'SendStreamingMessage',
+    ]);
+  });
+
+  it('says so when an artifact starts over', async () => {
+    const agent = await anAgent((_, reply) => {
+      reply.event(aChunk('half', false), 1);
+      reply.event(aChunk('whole', false), 2);
+      reply.event(aStatus('COMPLETED'), 3);
+      reply.end();
+    });
+
+    const { stdout } = await cli('send', agent.url, 'Tell', '--stream');
+
+    expect(stdout).toContain('--- report.md ---\nhalf\n--- report.md starts over ---\nwhole\ncompleted\n');
+  });
+
+  it('prints one event a line with --json', async () => {
+    const agent = await anAgent((_, reply) => {
+      reply.event({ task: aTask('SUBMITTED') }, 1);
+      reply.event(aStatus('COMPLETED'), 2);
+      reply.end();
+    });
+
+    const { stdout } = await cli('send', agent.url, 'Tell', '--stream', '--json');
+
+    const events = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(events).toMatchObject([{ task: { id: 't1' } }, { statusUpdate: { taskId: 't1' } }]);
+  });
+});
+
+describe('perdure watch', () => {
+  it('asks for everything from the start, and goes on over cut lines without printing an event twice', async () => {
+    const seen: (string | undefined)[] = [];
+    const agent = await anAgent(({ headers }, reply) => {
+      seen.push(headers['last-event-id'] as string);
+      if (seen.length === 1) {
+        reply.event({ task: aTask('SUBMITTED') }, 1);
+        reply.event(aStatus('WORKING', 'One'), 2);
+        return reply.cut();
+      }
+      if (seen.length === 2) return reply.error(-32000, 'The server is stopping');
+      if (seen.length === 3) return reply.http(503, 'no');
+      reply.event(aStatus('WORKING', 'One'), 2);
+      reply.event(aStatus('COMPLETED', 'Two'), 3);
+      reply.end();
+    });
+
+    const { exitCode, stdout, stderr } = await cli('watch', agent.url, 't1');
+
+    expect(seen).toEqual(['0', '2', '2', '2']);
+    expect(stdout).toBe('task t1\nsubmitted\nworking: One\ncompleted: Two\n');
+    expect(stderr.match(/Trying again/g)).toHaveLength(1);
+    expect(exitCode).toBe(0);
+  });
+
+  it('shows an ended task of a server that does not replay', async () => {
+    const artifacts = [{ artifactId: 'a1', parts: [{ text: 'half' }] }];
+    const agent = await anAgent(({ method }, reply) => {
+      if (method === 'SubscribeToTask') return reply.error(-32004, 'The task has ended');
+      reply.result(aTask('FAILED', { text: 'No', artifacts }));
+    });
+
+    const { exitCode, stdout } = await cli('watch', agent.url, 't1');
+
+    expect(stdout).toBe('task t1\n--- artifact a1 ---\nhalf\nfailed: No\n');
+    expect(exitCode).toBe(1);
+  });
+
+  it('goes on watching while the task waits for an answer, and says how to give it', async () => {
+    const agent = await anAgent(({ headers }, reply) => {
+      if (headers['last-event-id'] === '0') {
+        reply.event({ task: aTask('INPUT_REQUIRED', { text: 'Which?' }) }, 1);
+        return reply.end();
+      }
+      reply.event(aStatus('COMPLETED', 'Done'), 2);
+      reply.end();
+    });
+
+    const { exitCode, stdout, stderr } = await cli('watch', agent.url, 't1');
+
+    expect(stdout).toBe('task t1\ninput-required: Which?\ncompleted: Done\n');
+    expect(stderr).toContain(`perdure send ${agent.url} 'ANSWER' --task t1`);
+    expect(exitCode).toBe(0);
+  });
+
+  it('ends with 2 at once when there is no such task', async () => {
+    const agent = await anAgent((_, reply) => reply.error(-32001, 'Task not found'));
+
+    expect(await cli('watch', agent.url, 'nope')).toEqual({ exitCode: 2, stdout: '', stderr: 'Task not found\n' });
+  });
+
+  it('shows what it waits for on a terminal, and takes it away again', async () => {
+    let finish = () => {};
+    const agent = await anAgent((_, reply) => {
+      reply.event({ task: aTask('WORKING') }, 1);
+      finish = () => {
+        reply.event(aStatus('COMPLETED'), 2);
+        reply.end();
+      };
+    });
+
+    const run = new CliRun(['watch', agent.url, 't1'], { tty: true });
+    await run.shows('working 0s');
+    finish();
+
+    expect(await run.ended).toBe(0);
+    expect(run.stderr.endsWith('\r\u001b[2K')).toBe(true);
+  });
+});
+
+describe('perdure tasks', () => {
+  it('lists tasks over as many pages as it takes to reach the limit', async () => {
+    const agent = await anAgent(({ params }, reply) => {
+      const first = params.pageToken ? 100 : 0;
+      const tasks = Array.from({ length: params.pageSize }, (_, n) => ({ ...aTask('WORKING'), id: `t${first + n}` }));
+      reply.result({ tasks, nextPageToken: 'more', pageSize: params.pageSize, totalSize: 5000 });
+    });
+
+    const { stdout, stderr } = await cli('tasks', 'ls', agent.url, '--limit', '120', '--state', 'working');
+
+    expect(agent.calls.slice(1).map(({ params }) => params)).toMatchObject([
+      { pageSize: 100, status: 'TASK_STATE_WORKING' },
+      { pageSize: 20, pageToken: 'more', status: 'TASK_STATE_WORKING' },
+    ]);
+    expect(stdout.trim().split('\n')).toHaveLength(121);
+    expect(stderr).toBe('120 of 5000 tasks\n');
+  });
+
+  it('prints a table whose columns line up', async () => {
+    const long = { ...aTask('INPUT_REQUIRED', { text: 'Which?\nOr none?' }), id: 'a-long-id' };
+    const agent = await anAgent((_, reply) => reply.result({ tasks: [aTask('COMPLETED'), long], totalSize: 2 }));
+
+    const { stdout } = await cli('tasks', 'ls', agent.url, '--context', 'c1');
+
+    expect(stdout).toBe(
+      [
+        'TASK       STATE           SINCE                     CONTEXT  MESSAGE',
+        't1         completed       2026-01-01T00:00:00.000Z  c1',
+        'a-long-id  input-required  2026-01-01T00:00:00.000Z  c1       Which?',
+        '',
+      ].join('\n'),
+    );
+    expect(agent.calls[1]?.params).toMatchObject({ contextId: 'c1', pageSize: 20 });
+  });
+
+  it.each([
+    ['--state', 'done', 'input-required'],
+    ['--limit', '0', 'whole number'],
+  ])('refuses %s %s and names what it takes', async (option, value, hint) => {
+    const { exitCode, stderr } = await cli('tasks', 'ls', 'http://127.0.0.1:1', option, value);
+
+    expect(stderr).toContain(hint);
+    expect(exitCode).toBe(2);
+  });
+
+  it.each([
+    ['get', 'GetTask'],
+    ['cancel', 'CancelTask'],
+  ])('%s calls %s and prints the task', async (command, method) => {
+    const agent = await anAgent((_, reply) => reply.result(aTask('CANCELED', { text: 'Gone' })));
+
+    const text = await cli('tasks', command, agent.url, 't1');
+    const json = await cli('tasks', command, agent.url, 't1', '--json');
+
+    expect(agent.calls[1]).toMatchObject({ method, params: { id: 't1' } });
+    expect(text).toMatchObject({ exitCode: 0, stdout: 'task t1\ncanceled: Gone\n' });
+    expect(JSON.parse(json.stdout)).toMatchObject({ id: 't1' });
+  });
+});
+
+describe('perdure card', () => {
+  it('prints the card for people, and as JSON when asked', async () => {
+    const agent = await anAgent(() => undefined);
+    agent.card = {
+      ...agent.card,
+      provider: { organization: 'Acme', url: 'https://acme.example' },
+      capabilities: { streaming: true, extensions: [{ uri: 'urn:x', required: true }] },
+      defaultInputModes: ['text/plain'],
+      skills: [{ id: 's', name: 'Sum', description: 'Adds up.', tags: ['math'], examples: ['1+2'] }],
+      unknown: 'left out',
+    };
+
+    const text = await cli('card', `${agent.url}/.well-known/agent-card.json`);
+    const json = await cli('card', agent.url, '--json');
+
+    expect(text.stdout).toBe(
+      [
+        'Scripted 1.0.0',
+        'Answers as told.',
+        'by Acme, https://acme.example',
+        '',
+        'Interfaces:',
+        `  JSONRPC 1.0  ${agent.url}/rpc`,
+        '',
+        'Capabilities:',
+        '  streaming',
+        '  extension urn:x (required)',
+        '',
+        'Takes:',
+        '  text/plain',
+        '',
+        'Skills:',
+        '  Sum [math]',
+        '    Adds up.',
+        '    e.g. 1+2',
+        '',
+      ].join('\n'),
+    );
+    expect(JSON.parse(json.stdout)).toMatchObject({ name: 'Scripted', provider: { organization: 'Acme' } });
+  });
+
+  it('ends with 2 where there is no card', async () => {
+    const agent = await anAgent(() => undefined);
+
+    const { exitCode, stderr } = await cli('card', `${agent.url}/nothing.json`);
+
+    expect(stderr).toContain('There is no agent card at');
+    expect(exitCode).toBe(2);
+  });
+});

@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { packageVersion } from '#platform';
+import { type ScriptedServer, startScriptedServer } from '../support/scripted-server.js';
+
+let server: ScriptedServer;
+
+beforeAll(async () => {
+  server = await startScriptedServer();
+});
+afterAll(() => server.close());
+
+const CARD = '/.well-known/agent-card.json';
+
+function get(path: string, headers: Record<string, string> = {}, method = 'GET') {
+  return fetch(server.url + path, { method, headers, redirect: 'manual' });
+}
+
+describe('an agent card', () => {
+  it.each([
+    ['', 'Agent echo', '', undefined],
+    ['/agents/echo', 'Agent echo', '/agents/echo', undefined],
+    ['/agents/other', 'Agent other', '/agents/other', undefined],
+    ['/acme', 'Agent echo', '/acme', 'acme'],
+    ['/agents/other/acme', 'Agent other', '/agents/other/acme', 'acme'],
+    ['/acme%2Fother', 'Agent other', '/agents/other/acme', 'acme'],
+    ['/%2Fother', 'Agent other', '/agents/other', undefined],
+  ])('stands below "%s" and points to where it was found', async (base, name, url, tenant) => {
+    for (const file of [CARD, '/.well-known/agent.json', `${CARD}/`]) {
+      const response = await get(base + file);
+      expect(response.status).toBe(200);
+      const card = (await response.json()) as Record<string, unknown>;
+      expect(card.name).toBe(name);
+      expect(card.supportedInterfaces).toEqual([
+        {
+          url: server.url + url,
+          protocolBinding: 'JSONRPC',
+          protocolVersion: '1.0',
+          ...(tenant === undefined ? {} : { tenant }),
+        },
+      ]);
+    }
+  });
+
+  it('leads to an endpoint that answers for the same agent and tenant', async () => {
+    const seen: unknown[] = [];
+    server.script.listTasks = async (_request, { agent, tenant }) => {
+      seen.push({ agent, tenant });
+      throw new Error('seen');
+    };
+    const card = (await (await get(`/agents/other/acme${CARD}`)).json()) as {
+      supportedInterfaces: [{ url: string; tenant: string }];
+    };
+    const [{ url, tenant }] = card.supportedInterfaces;
+    await server.post(
+      { jsonrpc: '2.0', id: 1, method: 'ListTasks', params: { tenant } },
+      { path: new URL(url).pathname },
+    );
+    expect(seen).toEqual([{ agent: 'other', tenant: 'acme' }]);
+  });
+
+  it('has its required lists even when they are empty', async () => {
+    expect(await (await get(CARD)).json()).toMatchObject({ skills: [], defaultInputModes: ['text/plain'] });
+  });
+
+  it.each(['/agents/nobody', '/acme%2Fnobody', '/a%20b', '/agents/echo/acme%2Fother'])(
+    'is not found below %s',
+    async (base) => {
+      const response = await get(base + CARD);
+      expect(response.status).toBe(404);
+      expect(await response.json()).toMatchObject({ error: { code: 404 } });
+    },
+  );
+
+  it('is cacheable, and readable from any web page', async () => {
+    const { headers } = await get(CARD);
+    expect(headers.get('content-type')).toMatch(/^application\/json/);
+    expect(headers.get('cache-control')).toMatch(/^public, max-age=\d+$/);
+    expect(headers.get('etag')).toMatch(/^"[^"]+"$/);
+    expect(Date.parse(headers.get('last-modified') ?? '')).toBeLessThanOrEqual(Date.now());
+    expect(headers.get('vary')).toBe('A2A-Version');
+    expect(headers.get('access-control-allow-origin')).toBe('*');
+  });
+
+  it('lets a web page ask with a version header', async () => {
+    const response = await get(CARD, {}, 'OPTIONS');
+    expect(response.status).toBe(204);
+    expect(response.headers.get('access-control-allow-headers')).toBe('*');
+  });
+
+  it('answers HEAD with the headers alone', async () => {
+    const [head, full] = await Promise.all([get(CARD, {}, 'HEAD'), get(CARD)]);
+    expect(head.status).toBe(200);
+    expect(head.headers.get('etag')).toBe(full.headers.get('etag'));
+    expect(head.headers.get('content-length')).toBe(String(Buffer.byteLength(await full.text())));
+    expect(await head.text()).toBe('');
+  });
+
+  it('has another tag where its content differs, and the same where it does not', async () => {
+    const tags = await Promise.all(
+      ['', '/agents/echo', '/acme', ''].map(async (base) => (await get(base + CARD)).headers.get('etag')),
+    );
+    expect(new Set(tags).size).toBe(3);
+    expect(tags[0]).toBe(tags[3]);
+  });
+
+  it.each([
+    ['the tag', (etag: string) => ({ 'if-none-match': etag })],
+    ['the tag made weak by a proxy', (etag: string) => ({ 'if-none-match': `W/${etag}` })],
+    ['the tag in a list', (etag: string) => ({ 'if-none-match': `"a", ${etag}, W/"b"` })],
+    ['any tag', () => ({ 'if-none-match': '*' })],
+    ['its date', (_etag: string, date: string) => ({ 'if-modified-since': date })],
+  ])('is not sent again to a client that has %s', async (_case, conditions) => {
+    const { headers } = await get(CARD);
+    const etag = headers.get('etag')!;
+    const response = await get(CARD, conditions(etag, headers.get('last-modified')!));
+    expect(response.status).toBe(304);
+    expect(await response.text()).toBe('');
+    expect(response.headers.get('etag')).toBe(etag);
+    expect(response.headers.get('cache-control')).toMatch(/max-age/);
+  });
+
+  it.each([
+    ['another tag', { 'if-none-match': '"other"' }],
+    [
+      'another tag, whatever the date',
+      { 'if-none-match': '"other"', 'if-modified-since': 'Fri, 01 Jan 2100 00:00:00 GMT' },
+    ],
+    ['an older date', { 'if-modified-since': 'Thu, 01 Jan 2015 00:00:00 GMT' }],
+    ['a date that is none', { 'if-modified-since': 'yesterday' }],
+  ])('is sent to a client that has %s', async (_case, conditions: Record<string, string>) => {
+    expect((await get(CARD, conditions)).status).toBe(200);
+  });
+
+  it('is still right after a thousand tenants were asked for', async () => {
+    for (let n = 0; n < 1_100; n++) await (await get(`/t${n}${CARD}`)).arrayBuffer();
+    const card = (await (await get(`/t0${CARD}`)).json()) as { supportedInterfaces: [{ tenant: string }] };
+    expect(card.supportedInterfaces[0].tenant).toBe('t0');
+  });
+
+  it('carries the public URL where one is set', async () => {
+    const proxied = await startScriptedServer({ publicUrl: 'https://agents.example.com/a2a' });
+    const response = await fetch(`${proxied.url}/agents/other${CARD}`);
+    const card = (await response.json()) as { supportedInterfaces: [{ url: string }] };
+    expect(card.supportedInterfaces[0].url).toBe('https://agents.example.com/a2a/agents/other');
+    await proxied.close();
+  });
+});
+
+describe('the front page', () => {
+  it('says what this is, and where its agents are', async () => {
+    const page = (await (await get('/')).json()) as { agents: { id: string; card: string }[] };
+    expect(page).toMatchObject({ name: 'Perdure', version: packageVersion(), protocolVersions: ['1.0'] });
+    expect(page.agents.map(({ id }) => id)).toEqual(['echo', 'other']);
+    for (const { card } of page.agents) expect((await fetch(card)).status).toBe(200);
+  });
+});

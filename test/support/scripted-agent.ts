@@ -1,0 +1,97 @@
+import { once } from 'node:events';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+
+/** A call the scripted agent got. */
+export interface ReceivedCall {
+  readonly method: string;
+  readonly params: any;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** What a script may do with a call: give a result or an error, or write a stream. */
+export interface Reply {
+  result(result: unknown): void;
+  error(code: number, message: string, data?: unknown): void;
+  /** Any HTTP answer. */
+  http(status: number, body: string): void;
+  /** One event of a stream; the first one opens it. */
+  event(response: unknown, id?: number): void;
+  end(): void;
+  /** Cuts the connection in the middle of what it is sending. */
+  cut(): void;
+}
+
+/** An A2A agent over JSON-RPC that answers every call by the test's script, and remembers the calls. */
+export class ScriptedAgent {
+  readonly calls: ReceivedCall[] = [];
+  /** The fields of the card, for tests to change. */
+  card: Record<string, unknown> = { name: 'Scripted', description: 'Answers as told.', version: '1.0.0', skills: [] };
+  private readonly server: Server;
+
+  constructor(private readonly script: (call: ReceivedCall, reply: Reply) => void) {
+    this.server = createServer((request, response) => {
+      void this.serve(request, response);
+    });
+  }
+
+  async start(): Promise<this> {
+    this.server.listen(0, '127.0.0.1');
+    await once(this.server, 'listening');
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    this.server.close();
+    await once(this.server, 'close');
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method, url = '', headers } = request;
+    if (method === 'GET' && url.endsWith('/.well-known/agent-card.json')) {
+      this.calls.push({ method: `GET ${url}`, params: undefined, headers });
+      const endpoint = { url: `${this.url}/rpc`, protocolBinding: 'JSONRPC', protocolVersion: '1.0' };
+      response.end(JSON.stringify({ supportedInterfaces: [endpoint], ...this.card }));
+      return;
+    }
+    if (url !== '/rpc') {
+      response.writeHead(404).end();
+      return;
+    }
+    const body = JSON.parse(await text(request));
+    const call = { method: body.method, params: body.params, headers };
+    this.calls.push(call);
+    this.script(call, replyTo(body.id, response));
+  }
+}
+
+function replyTo(id: unknown, response: ServerResponse): Reply {
+  const json = (content: object) => JSON.stringify({ jsonrpc: '2.0', id, ...content });
+  return {
+    result: (result) => response.setHeader('content-type', 'application/json').end(json({ result })),
+    error: (code, message, data) =>
+      response.setHeader('content-type', 'application/json').end(json({ error: { code, message, data } })),
+    http: (status, content) => response.writeHead(status).end(content),
+    event(result, sequence) {
+      if (!response.headersSent) response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(`${sequence === undefined ? '' : `id: ${sequence}\n`}data: ${json({ result })}\n\n`);
+    },
+    end: () => response.end(),
+    cut() {
+      // After what was written has left, so that the client has it.
+      response.write(': cut\n', () => response.destroy());
+    },
+  };
+}
