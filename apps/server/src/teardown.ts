@@ -2,7 +2,7 @@ import { type Logger } from '#platform';
 
 /** What has been started, to be stopped in the opposite order, once. */
 export class Teardown {
-  private readonly steps: { readonly name: string; stop(): Promise<void> }[] = [];
+  private readonly steps: { readonly name: string; readonly stop: () => Promise<void> }[] = [];
   private running: Promise<void> | undefined;
 
   constructor(private readonly logger: Logger) {}

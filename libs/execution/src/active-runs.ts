@@ -34,7 +34,8 @@ export class ActiveRuns {
     this.unsubscribe = this.signals.subscribe(ABORT_SIGNALS, (keys) => {
       // Signals can be lost; then the next renewal tells.
       if (keys === 'all') return void this.renew(0);
-      for (const run of this.runs.values()) if (keys.has(topicKey(run.lease))) run.abort('the task was canceled or taken over');
+      for (const run of this.runs.values())
+        if (keys.has(topicKey(run.lease))) run.abort('the task was canceled or taken over');
     });
     void this.keepLeases();
   }
@@ -95,14 +96,19 @@ export class ActiveRuns {
     const due = [...this.runs.values()].filter((run) => now - run.renewedAt >= minAgeMs);
     if (due.length === 0) return;
     try {
-      const held = await this.store.leases.renew(this.store.db, due.map(({ lease }) => lease), this.config.leaseMs);
+      const held = await this.store.leases.renew(
+        this.store.db,
+        due.map(({ lease }) => lease),
+        this.config.leaseMs,
+      );
       for (const run of due) {
         if (held.has(leaseKey(run.lease))) run.renewedAt = now;
         else if (this.runs.has(leaseKey(run.lease))) run.abort('the lease is lost');
       }
     } catch (error) {
       this.logger.warn({ err: error, runs: due.length }, 'lease.renewal_failed');
-      for (const run of due) if (performance.now() - run.renewedAt > this.config.leaseMs) run.abort('the lease has run out');
+      for (const run of due)
+        if (performance.now() - run.renewedAt > this.config.leaseMs) run.abort('the lease has run out');
     }
   }
 }

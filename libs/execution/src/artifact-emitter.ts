@@ -41,7 +41,10 @@ export class ArtifactEmitter implements ArtifactWriter {
     const append = this.started;
     this.started = true;
     const artifact = create(ArtifactSchema, { artifactId, name, description, metadata, parts });
-    const event = artifactEvent({ taskId: this.writer.task.id, contextId: this.writer.task.contextId }, artifact, { append, lastChunk });
+    const event = artifactEvent({ taskId: this.writer.task.id, contextId: this.writer.task.contextId }, artifact, {
+      append,
+      lastChunk,
+    });
     await this.writer.emit(event, lastChunk ? this.call.record(null) : undefined);
   }
 

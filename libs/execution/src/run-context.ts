@@ -9,7 +9,16 @@ import {
 } from '#agents';
 import { type MessageJson, MessageSchema, Role, TaskState, toJsonObject } from '#protocol';
 import { InputPendingError } from '#store';
-import { agentMessage, type ClaimedRun, InvalidOutputError, partsOf, type RunLoader, type RunWriter, statusEvent, taskStatus } from '#tasks';
+import {
+  agentMessage,
+  type ClaimedRun,
+  InvalidOutputError,
+  partsOf,
+  type RunLoader,
+  type RunWriter,
+  statusEvent,
+  taskStatus,
+} from '#tasks';
 import { ArtifactEmitter } from './artifact-emitter.js';
 import { RunAbortedError } from './handler-errors.js';
 import { type RecordedCall, RunJournal } from './run-journal.js';
@@ -78,7 +87,10 @@ export class RunContext implements AgentTask {
     this.assertGoing();
     const call = this.journal.next('artifact', options.name ?? null);
     const { turn, position } = call.record(null);
-    return new ArtifactEmitter(this.writer, call, { ...options, artifactId: options.artifactId ?? `artifact-${turn}-${position}` });
+    return new ArtifactEmitter(this.writer, call, {
+      ...options,
+      artifactId: options.artifactId ?? `artifact-${turn}-${position}`,
+    });
   }
 
   async step<T>(name: string, run: (context: StepContext) => Promise<T> | T): Promise<T> {

@@ -44,11 +44,11 @@ export class RunQueue {
 
   /** Starts to take jobs. */
   start(): void {
-    this.worker = new Worker<TaskKey>(
-      TASK_RUNS,
-      (job) => this.pool.claimAndRun(job.data),
-      { connection: this.connection.pool, concurrency: this.config.workerConcurrency, runRetryDelay: RETRY_FETCH_MS },
-    );
+    this.worker = new Worker<TaskKey>(TASK_RUNS, (job) => this.pool.claimAndRun(job.data), {
+      connection: this.connection.pool,
+      concurrency: this.config.workerConcurrency,
+      runRetryDelay: RETRY_FETCH_MS,
+    });
     this.worker.on('error', (error) => this.logger.warn({ err: error }, 'queue.worker_error'));
     this.worker.on('failed', (_, error) => this.logger.info({ err: error }, 'queue.job_failed'));
   }

@@ -49,7 +49,8 @@ export class TaskRunner {
       else await this.runTurns(run, agent, active, log);
     } catch (error) {
       // The lease is what a run lives by: without it there is nothing left to do, and its new holder does it.
-      if (error instanceof LeaseLostError || active.signal.aborted) log.info({ reason: reasonOf(active, error) }, 'run.ended');
+      if (error instanceof LeaseLostError || active.signal.aborted)
+        log.info({ reason: reasonOf(active, error) }, 'run.ended');
       else log.error({ err: error }, 'run.broken');
     }
   }
@@ -60,7 +61,12 @@ export class TaskRunner {
   }
 
   /** Runs one turn; answers with the next one where the client has sent another message meanwhile. */
-  private async runTurn(run: ClaimedRun, agent: Agent, active: ActiveRun, log: Logger): Promise<ClaimedRun | undefined> {
+  private async runTurn(
+    run: ClaimedRun,
+    agent: Agent,
+    active: ActiveRun,
+    log: Logger,
+  ): Promise<ClaimedRun | undefined> {
     const { store, streams, loader, config } = this.parts;
     const writer = new RunWriter(run, store, streams, config);
     if (run.lost > MAX_LOST_WORKERS) {
@@ -71,7 +77,10 @@ export class TaskRunner {
       await writer.emit(statusEvent(subjectOf(run), taskStatus(TaskState.WORKING, new Date())));
     }
     const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(new RunTimeoutError(`the run took longer than ${agent.timeoutMs} ms`)), agent.timeoutMs);
+    const timer = setTimeout(
+      () => timeout.abort(new RunTimeoutError(`the run took longer than ${agent.timeoutMs} ms`)),
+      agent.timeoutMs,
+    );
     const signal = AbortSignal.any([active.signal, timeout.signal]);
     const context = new RunContext(run, writer, loader, signal, log);
     try {
@@ -88,7 +97,12 @@ export class TaskRunner {
     }
   }
 
-  private async complete(run: ClaimedRun, writer: RunWriter, context: RunContext, output: Awaited<ReturnType<Agent['run']>>) {
+  private async complete(
+    run: ClaimedRun,
+    writer: RunWriter,
+    context: RunContext,
+    output: Awaited<ReturnType<Agent['run']>>,
+  ) {
     const call = context.returned();
     const message = output === undefined || output === null ? undefined : closingWords(run, output);
     try {
@@ -99,7 +113,10 @@ export class TaskRunner {
     }
     // The client has said something that no turn has seen: these words are this turn's, and the next turn answers it.
     if (!call.recorded && message) {
-      await writer.emit(statusEvent(subjectOf(run), taskStatus(TaskState.WORKING, new Date(), message)), call.record(null));
+      await writer.emit(
+        statusEvent(subjectOf(run), taskStatus(TaskState.WORKING, new Date(), message)),
+        call.record(null),
+      );
       await writer.committed();
     }
     const row = await this.parts.journal.nextTurn(run.lease, context.lastInput + 1, message);
@@ -120,7 +137,12 @@ export class TaskRunner {
     const final = isAuthorsFault(error) || failures >= agent.retry.attempts;
     log.error({ err: error, errorId, attempt: failures, final }, 'run.failed');
     if (final) {
-      const reason = error instanceof RunTimeoutError ? 'timeout' : error instanceof NonDeterministicHandlerError ? 'non_deterministic' : 'error';
+      const reason =
+        error instanceof RunTimeoutError
+          ? 'timeout'
+          : error instanceof NonDeterministicHandlerError
+            ? 'non_deterministic'
+            : 'error';
       return writer.settle(this.failure(run, `The agent failed. Error id: ${errorId}`, { reason, errorId }));
     }
     await writer.committed();
@@ -159,7 +181,11 @@ export class TaskRunner {
 const SUSPENDED = Symbol('suspended');
 
 /** What comes first: the handler's end, its wait for the client, or the order to stop. */
-async function outcome<T>(handler: () => T, suspended: Promise<void>, signal: AbortSignal): Promise<Awaited<T> | typeof SUSPENDED> {
+async function outcome<T>(
+  handler: () => T,
+  suspended: Promise<void>,
+  signal: AbortSignal,
+): Promise<Awaited<T> | typeof SUSPENDED> {
   let onAbort: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {
     onAbort = () => reject(signal.reason as Error);
@@ -197,4 +223,3 @@ function reasonOf(active: ActiveRun, error: unknown): string {
   const reason: unknown = active.signal.aborted ? active.signal.reason : error;
   return reason instanceof Error ? reason.message : String(reason);
 }
-

@@ -90,7 +90,8 @@ export class WorkerPool implements LocalWorker {
   private async agentOf(key: TaskKey, agentId?: string): Promise<Agent | undefined> {
     const id = agentId ?? (await this.store.tasks.find(this.store.db, key))?.agent;
     const agent = id === undefined ? undefined : this.parts.agents.get(id);
-    if (id !== undefined && !agent) this.parts.logger.warn({ tenant: key.tenantId, task: key.taskId, agent: id }, 'run.unknown_agent');
+    if (id !== undefined && !agent)
+      this.parts.logger.warn({ tenant: key.tenantId, task: key.taskId, agent: id }, 'run.unknown_agent');
     return agent;
   }
 

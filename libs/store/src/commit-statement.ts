@@ -20,7 +20,22 @@ const CREATE_TYPES = [
   ...['timestamptz', 'timestamptz', 'text', 'text', 'text'],
 ];
 const APPEND_TYPES = [
-  ...['text', 'uuid', 'int8', 'int4', 'int4', 'int2', 'text', 'timestamptz', 'text', 'int4', 'bool', 'int4', 'int4', 'int4'],
+  ...[
+    'text',
+    'uuid',
+    'int8',
+    'int4',
+    'int4',
+    'int2',
+    'text',
+    'timestamptz',
+    'text',
+    'int4',
+    'bool',
+    'int4',
+    'int4',
+    'int4',
+  ],
 ];
 const JOURNAL_TYPES = ['int4', 'int4', 'text', 'text', 'text'];
 

@@ -186,7 +186,8 @@ export class GroupCommitter {
   private async isCommitted(write: Write): Promise<boolean> {
     const sequence = write.kind === 'create' ? 1 : write.base + 1;
     const event = write.kind === 'create' ? write.event : write.events[0];
-    if (event !== undefined) return this.holds('task_events where sequence = $3 and event = $4', write, [sequence, event]);
+    if (event !== undefined)
+      return this.holds('task_events where sequence = $3 and event = $4', write, [sequence, event]);
     const record = write.kind === 'append' ? write.journal?.[0] : undefined;
     if (!record) return false;
     const { turn, position, kind } = record;

@@ -4,7 +4,12 @@ import { type Lease, type TaskKey, TASK_COLUMNS, type TaskRow } from './task.row
 /** SQL of leases: who may run a task, until when, and when the next claim is due. The database's clock decides. */
 export class LeaseRepository {
   /** Claims a task that is due: raises the token and holds it for `leaseMs`. Undefined where there is nothing to claim. */
-  async claim(db: Queryable, { tenantId, taskId }: TaskKey, owner: string, leaseMs: number): Promise<TaskRow | undefined> {
+  async claim(
+    db: Queryable,
+    { tenantId, taskId }: TaskKey,
+    owner: string,
+    leaseMs: number,
+  ): Promise<TaskRow | undefined> {
     const { rows } = await db.query<TaskRow>({
       name: 'lease-claim',
       // A holder that is still named did not give its lease back: it died, or stood still beyond its time.

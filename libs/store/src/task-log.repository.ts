@@ -66,7 +66,12 @@ export class TaskLogRepository {
   }
 
   /** The newest `last` messages of each task, oldest first, by task id. */
-  async messagesOfEach(db: Queryable, tenantId: string, ids: readonly string[], last?: number): Promise<Map<string, string[]>> {
+  async messagesOfEach(
+    db: Queryable,
+    tenantId: string,
+    ids: readonly string[],
+    last?: number,
+  ): Promise<Map<string, string[]>> {
     const { rows } = await db.query<{ id: string; message: string }>(
       `select i.id, m.message from unnest($2::uuid[]) i(id),
          lateral (select ordinal, message from perdure.task_messages

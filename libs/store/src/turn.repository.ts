@@ -50,9 +50,11 @@ export class TurnRepository {
   }
 
   private async addEvent(tx: Queryable, { tenantId, id }: TaskRow, sequence: number, event: string): Promise<void> {
-    await tx.query(
-      'insert into perdure.task_events (tenant_id, task_id, sequence, event) values ($1, $2, $3, $4)',
-      [tenantId, id, sequence, event],
-    );
+    await tx.query('insert into perdure.task_events (tenant_id, task_id, sequence, event) values ($1, $2, $3, $4)', [
+      tenantId,
+      id,
+      sequence,
+      event,
+    ]);
   }
 }

@@ -1,6 +1,14 @@
 import { create, type DescMessage, type JsonObject, type MessageShape } from '@bufbuild/protobuf';
 import { type Content } from '#agents';
-import { A2AError, decodeJson, type MessageJson, MessageSchema, type Part, PartSchema, partViolations } from '#protocol';
+import {
+  A2AError,
+  decodeJson,
+  type MessageJson,
+  MessageSchema,
+  type Part,
+  PartSchema,
+  partViolations,
+} from '#protocol';
 
 /** The agent gave something that is not content of the protocol. The text is for its author. */
 export class InvalidOutputError extends Error {
@@ -38,7 +46,9 @@ function textPart(text: string, mediaType?: string) {
 
 function decodePart(item: unknown, index: number): Part {
   if (typeof item !== 'object' || item === null) {
-    throw new InvalidOutputError(`content[${index}] must be a string or a part, not ${item === null ? 'null' : typeof item}`);
+    throw new InvalidOutputError(
+      `content[${index}] must be a string or a part, not ${item === null ? 'null' : typeof item}`,
+    );
   }
   const unknown = Object.keys(item).find((key) => !PART_FIELDS.has(key));
   if (unknown !== undefined) throw new InvalidOutputError(`content[${index}] has the unknown field ${unknown}`);

@@ -52,7 +52,11 @@ export class RunLoader {
       this.store.log.journal(this.store.db, key, row.turn),
     ]);
     const read = messages.map((stored) => ({ ...stored, message: messageOf(stored.message) }));
-    const task = taskOf(row, artifacts, read.map(({ message }) => message));
+    const task = taskOf(
+      row,
+      artifacts,
+      read.map(({ message }) => message),
+    );
     return {
       lease: { ...key, token: row.leaseToken },
       agent: row.agent,

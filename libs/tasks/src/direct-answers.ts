@@ -6,7 +6,11 @@ import { InvalidOutputError, outputParts } from './agent-output.js';
 import { type SendRequest } from './send-request.js';
 
 /** The answer of the agent's `respond`, for a message that is to become no task; undefined where it is to become one. */
-export async function answerDirectly(agent: Agent, send: SendRequest, context: CallContext): Promise<Message | undefined> {
+export async function answerDirectly(
+  agent: Agent,
+  send: SendRequest,
+  context: CallContext,
+): Promise<Message | undefined> {
   if (!agent.respond || send.message.taskId !== '') return undefined;
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(agent.timeoutMs)]);
   const output = await respond(agent, send, context, signal);
@@ -26,15 +30,20 @@ async function respond(agent: Agent, send: SendRequest, context: CallContext, si
     signal,
   };
   const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(new A2AError('UNAVAILABLE', { message: 'The agent did not answer in time' })), {
-      once: true,
-    });
+    signal.addEventListener(
+      'abort',
+      () => reject(new A2AError('UNAVAILABLE', { message: 'The agent did not answer in time' })),
+      {
+        once: true,
+      },
+    );
   });
   aborted.catch(() => undefined);
   try {
     return await Promise.race([agent.respond?.(request), aborted]);
   } catch (error) {
-    if (isReject(error) || isFail(error)) throw new A2AError('UNSUPPORTED_OPERATION', { message: error.message, cause: error });
+    if (isReject(error) || isFail(error))
+      throw new A2AError('UNSUPPORTED_OPERATION', { message: error.message, cause: error });
     throw error;
   }
 }
@@ -50,4 +59,3 @@ function parsed(output: Exclude<Awaited<ReturnType<NonNullable<Agent['respond']>
     throw error;
   }
 }
-

@@ -27,7 +27,8 @@ function parse(token: string): (TaskCursor & { hash: string }) | undefined {
   if (token.length > 256) return undefined;
   try {
     const [hash, time, id] = JSON.parse(Buffer.from(token, 'base64url').toString('utf8')) as unknown[];
-    if (typeof hash !== 'string' || !Number.isInteger(time) || typeof id !== 'string' || !UUID.test(id)) return undefined;
+    if (typeof hash !== 'string' || !Number.isInteger(time) || typeof id !== 'string' || !UUID.test(id))
+      return undefined;
     return Math.abs(time as number) > LATEST ? undefined : { hash, statusTimestamp: new Date(time as number), id };
   } catch {
     return undefined;

@@ -178,10 +178,13 @@ export class RunWriter {
   }
 
   private checkLimits(response: StreamResponse): void {
-    if (this.waiting >= 4 * WINDOW) throw new InvalidOutputError('emissions are not awaited, and too many are under way');
+    if (this.waiting >= 4 * WINDOW)
+      throw new InvalidOutputError('emissions are not awaited, and too many are under way');
     const bytes = Buffer.byteLength(jsonText(StreamResponseSchema, response));
     if (bytes > this.config.maxEventBytes) {
-      throw new InvalidOutputError(`an event has ${bytes} bytes; the limit is ${this.config.maxEventBytes} (PERDURE_MAX_EVENT)`);
+      throw new InvalidOutputError(
+        `an event has ${bytes} bytes; the limit is ${this.config.maxEventBytes} (PERDURE_MAX_EVENT)`,
+      );
     }
     // The last number is kept for the event that ends the task.
     if (this.sequence + 1 >= this.config.maxEventsPerTask) {
@@ -196,6 +199,7 @@ export class RunWriter {
 
 function statusOf(response: StreamResponse): { state: number; text: string } | undefined {
   const state = stateOf(response);
-  if (state === undefined || response.payload.case !== 'statusUpdate' || !response.payload.value.status) return undefined;
+  if (state === undefined || response.payload.case !== 'statusUpdate' || !response.payload.value.status)
+    return undefined;
   return { state, text: jsonText(TaskStatusSchema, response.payload.value.status) };
 }

@@ -36,7 +36,8 @@ export function checkSend(
   const { message, configuration, metadata } = request;
   if (!message) throw A2AError.invalidParams('message', 'is required');
   const violations = messageViolations(message, 'message');
-  if (message.parts.length > config.maxPartsPerMessage) violations.push(tooManyParts(message, config.maxPartsPerMessage));
+  if (message.parts.length > config.maxPartsPerMessage)
+    violations.push(tooManyParts(message, config.maxPartsPerMessage));
   if (violations.length > 0) throw A2AError.invalidParams(violations);
   assertMediaTypes(message, agent);
   if (configuration?.taskPushNotificationConfig) throw new A2AError('PUSH_NOTIFICATION_NOT_SUPPORTED');
@@ -66,8 +67,13 @@ function tooManyParts(message: Message, limit: number): FieldViolation {
 }
 
 function assertMediaTypes(message: Message, { card }: Agent): void {
-  const accepted = [...(card.defaultInputModes ?? ['text/plain']), ...card.skills.flatMap((skill) => skill.inputModes ?? [])];
-  const refused = message.parts.find((part) => part.mediaType !== '' && !accepted.some((mode) => matches(mode, part.mediaType)));
+  const accepted = [
+    ...(card.defaultInputModes ?? ['text/plain']),
+    ...card.skills.flatMap((skill) => skill.inputModes ?? []),
+  ];
+  const refused = message.parts.find(
+    (part) => part.mediaType !== '' && !accepted.some((mode) => matches(mode, part.mediaType)),
+  );
   if (!refused) return;
   const metadata = { mediaType: refused.mediaType, accepted: accepted.join(', ') };
   throw new A2AError('CONTENT_TYPE_NOT_SUPPORTED', {

@@ -11,13 +11,20 @@ import {
   MessageSchema,
   PartSchema,
   StreamResponseSchema,
-
   TaskSchema,
   TaskState,
   type TaskStatus,
   TaskStatusSchema,
 } from '#protocol';
-import { CommitterBusyError, IdempotencyKeyTakenError, type Lease, LeaseLostError, type Store, type TaskKey, type TaskRow } from '#store';
+import {
+  CommitterBusyError,
+  IdempotencyKeyTakenError,
+  type Lease,
+  LeaseLostError,
+  type Store,
+  type TaskKey,
+  type TaskRow,
+} from '#store';
 import { type CallRequest, type ClaimedRun, encodeRequest } from './claimed-run.js';
 import { agentMessage, statusEvent, taskEvent, taskStatus } from './task-events.js';
 import { type TaskStreams, topicKey } from './task-streams.js';
@@ -285,4 +292,3 @@ function asA2AError(error: unknown): never {
   if (!(error instanceof CommitterBusyError)) throw error;
   throw new A2AError('RESOURCE_EXHAUSTED', { message: 'The server is busy', retryAfterMs: 1000, cause: error });
 }
-

@@ -108,7 +108,8 @@ export class TaskStreams {
 
   private drop(topic: Topic): void {
     const name = topicKey(topic);
-    if (topic.subscriptions.size + topic.waiters.size === 0 && this.topics.get(name) === topic) this.topics.delete(name);
+    if (topic.subscriptions.size + topic.waiters.size === 0 && this.topics.get(name) === topic)
+      this.topics.delete(name);
   }
 
   private offer(topic: Topic, updates: readonly TaskUpdate[], settled?: Task): void {
@@ -132,7 +133,8 @@ export class TaskStreams {
         const topic = this.topics.get(topicKey(row));
         if (topic) this.offer(topic, [{ sequence: row.sequence, response: responseOf(row) }]);
       }
-      if (rows.length >= READ_LIMIT) await this.catchUp(topics.filter((topic) => this.topics.get(topicKey(topic)) === topic));
+      if (rows.length >= READ_LIMIT)
+        await this.catchUp(topics.filter((topic) => this.topics.get(topicKey(topic)) === topic));
     } catch (error) {
       this.logger.warn({ err: error }, 'streams.catch_up_failed');
     }

@@ -1,7 +1,13 @@
 import { fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { type Agent } from '#agents';
 import { A2AError, type CallContext, jsonText, type Message, MessageSchema, type Task } from '#protocol';
-import { IdempotencyKeyTakenError, type IdempotencyRecord, type IdempotencyScope, type Store, type TaskKey } from '#store';
+import {
+  IdempotencyKeyTakenError,
+  type IdempotencyRecord,
+  type IdempotencyScope,
+  type Store,
+  type TaskKey,
+} from '#store';
 import { type ClaimedRun, type RunLoader } from './claimed-run.js';
 import { answerDirectly } from './direct-answers.js';
 import { type EagerStart, type LocalWorker } from './eager-start.js';
@@ -18,7 +24,7 @@ export type Submitted =
       /** The task as it was accepted, where it is new. */
       readonly task?: Task;
       /** Starts the run that the submission has claimed, where it has; the caller does so once it watches the task. */
-      start(): void;
+      readonly start: () => void;
     };
 
 /** Brings a message to where it belongs: `respond`, a new task, an existing one, or what its idempotency key stands for. */
@@ -45,7 +51,10 @@ export class TaskSubmission {
   }
 
   /** Reserves a slot for the time of the acceptance; `work` keeps it by calling `start`, and anything else gives it back. */
-  private async withSlot(agent: Agent, work: (worker?: LocalWorker) => Promise<Submitted & { runs: boolean }>): Promise<Submitted> {
+  private async withSlot(
+    agent: Agent,
+    work: (worker?: LocalWorker) => Promise<Submitted & { runs: boolean }>,
+  ): Promise<Submitted> {
     const worker = this.eager.reserve(agent);
     let runs = false;
     try {
@@ -66,12 +75,22 @@ export class TaskSubmission {
     const run = await this.journal.create(submission);
     const { tenantId, taskId } = run.lease;
     const start = () => worker?.start(run);
-    return { kind: 'task' as const, key: { tenantId, taskId }, sequence: 1, task: acceptedTask(run), start, runs: worker !== undefined };
+    return {
+      kind: 'task' as const,
+      key: { tenantId, taskId },
+      sequence: 1,
+      task: acceptedTask(run),
+      start,
+      runs: worker !== undefined,
+    };
   }
 
   private async acceptInput(submission: Submission, worker?: LocalWorker) {
     const key = { tenantId: submission.tenantId, taskId: submission.message.taskId.toLowerCase() };
-    const { sequence, lease } = await this.journal.acceptInput({ ...submission, message: { ...submission.message, taskId: key.taskId } });
+    const { sequence, lease } = await this.journal.acceptInput({
+      ...submission,
+      message: { ...submission.message, taskId: key.taskId },
+    });
     const run = lease && worker ? await this.claimed(key, lease.token) : undefined;
     const start = () => run && worker?.start(run);
     return { kind: 'task' as const, key, sequence, start, runs: run !== undefined };
@@ -83,7 +102,12 @@ export class TaskSubmission {
     return row?.leaseToken === token ? this.loader.load(row) : undefined;
   }
 
-  private async keepAnswer(agent: Agent, send: SendRequest, context: CallContext, message: Message): Promise<Submitted> {
+  private async keepAnswer(
+    agent: Agent,
+    send: SendRequest,
+    context: CallContext,
+    message: Message,
+  ): Promise<Submitted> {
     if (send.idempotency) {
       const { key, requestHash } = send.idempotency;
       const record = { requestHash, taskId: null, response: jsonText(MessageSchema, message) };
@@ -94,7 +118,11 @@ export class TaskSubmission {
   }
 
   /** What the call's idempotency key stands for already. */
-  private async earlier(agent: Agent, { idempotency }: SendRequest, context: CallContext): Promise<Submitted | undefined> {
+  private async earlier(
+    agent: Agent,
+    { idempotency }: SendRequest,
+    context: CallContext,
+  ): Promise<Submitted | undefined> {
     if (!idempotency) return undefined;
     const record = await this.store.idempotency.find(this.store.db, scopeOf(agent, context, idempotency.key));
     if (!record) return undefined;

@@ -1,4 +1,11 @@
-import { create, fromJson, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
+import {
+  create,
+  type DescMessage,
+  fromJson,
+  type JsonObject,
+  type JsonValue,
+  type MessageShape,
+} from '@bufbuild/protobuf';
 import {
   type Artifact,
   applyArtifactUpdate,
@@ -69,7 +76,12 @@ export class TaskViews {
     let after = Math.max(row.snapshotSequence, 1);
     while (after < row.lastSequence) {
       const limit = Math.min(FOLD_PAGE, row.lastSequence - after);
-      const events = await this.store.log.eventsAfter(this.store.db, { tenantId: row.tenantId, taskId: row.id }, after, limit);
+      const events = await this.store.log.eventsAfter(
+        this.store.db,
+        { tenantId: row.tenantId, taskId: row.id },
+        after,
+        limit,
+      );
       for (const { event } of events) {
         const { payload } = parse(StreamResponseSchema, event);
         if (payload.case === 'artifactUpdate') applyArtifactUpdate(artifacts, payload.value);
@@ -113,7 +125,6 @@ export function taskTimes(createdAt: Date, lastModified: Date): JsonObject {
   return { createdAt: createdAt.toISOString(), lastModified: lastModified.toISOString() };
 }
 
-function parse<Desc extends Parameters<typeof fromJson>[0]>(schema: Desc, text: string) {
-  return fromJson(schema, JSON.parse(text) as JsonValue) as ReturnType<typeof fromJson<Desc>>;
+function parse<Desc extends DescMessage>(schema: Desc, text: string): MessageShape<Desc> {
+  return fromJson(schema, JSON.parse(text) as JsonValue);
 }
-

@@ -205,7 +205,8 @@ export class TaskService implements A2AOperations {
   private async *resume(key: TaskKey, subscription: TaskSubscription, after: number, signal: AbortSignal): Updates {
     const row = await this.store.tasks.find(this.store.db, key);
     if (!row) throw taskNotFound(key.taskId);
-    if (after > row.lastSequence) throw A2AError.invalidParams('Last-Event-ID', 'is beyond the newest event of the task');
+    if (after > row.lastSequence)
+      throw A2AError.invalidParams('Last-Event-ID', 'is beyond the newest event of the task');
     subscription.skipTo(after);
     if (isTerminal(row.state) && after === row.lastSequence) throw endedTask(key);
     // An INPUT_REQUIRED that was answered since then is no reason to stop: the stream goes on to where the task stands.
@@ -225,7 +226,8 @@ export class TaskService implements A2AOperations {
   private pageSize({ pageSize }: ListTasksRequest): number {
     const { pageSizeMax } = this.parts.config;
     if (pageSize === undefined) return Math.min(PAGE_SIZE, pageSizeMax);
-    if (pageSize < 1 || pageSize > pageSizeMax) throw A2AError.invalidParams('pageSize', `must be from 1 to ${pageSizeMax}`);
+    if (pageSize < 1 || pageSize > pageSizeMax)
+      throw A2AError.invalidParams('pageSize', `must be from 1 to ${pageSizeMax}`);
     return pageSize;
   }
 }
@@ -261,7 +263,10 @@ function messageResponse(message: Message): SendMessageResponse {
 }
 
 function endedTask({ taskId }: TaskKey): A2AError {
-  return new A2AError('UNSUPPORTED_OPERATION', { message: 'The task has ended: there is nothing to follow', metadata: { taskId } });
+  return new A2AError('UNSUPPORTED_OPERATION', {
+    message: 'The task has ended: there is nothing to follow',
+    metadata: { taskId },
+  });
 }
 
 async function refusePush(): Promise<never> {
