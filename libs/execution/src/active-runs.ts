@@ -7,8 +7,12 @@ import { RunAbortedError } from './handler-errors.js';
 /** A run of this process, from its claim to its end. */
 export interface ActiveRun {
   readonly lease: Lease;
+  /** Fires when the run has to stop, and when it has ended: one signal, since a run ends once. */
   readonly signal: AbortSignal;
+  /** Fires the signal with a RunAbortedError: the run is told to stop from outside. */
   abort(reason: string): void;
+  /** Fires the signal because the run itself is over. */
+  end(reason: Error): void;
   /** Monotonic milliseconds at which the lease was last known to be good. */
   renewedAt: number;
 }
@@ -55,6 +59,7 @@ export class ActiveRuns {
       lease,
       signal: controller.signal,
       abort: (reason) => controller.abort(new RunAbortedError(reason)),
+      end: (reason) => controller.abort(reason),
       renewedAt: performance.now(),
     };
     this.runs.set(leaseKey(lease), run);

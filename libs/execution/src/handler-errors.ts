@@ -8,6 +8,11 @@ export class RunTimeoutError extends Error {
   override readonly name = 'RunTimeoutError';
 }
 
+/** The run's own end, for whatever its handler still has under way. */
+export class RunEndedError extends Error {
+  override readonly name = 'RunEndedError';
+}
+
 /** The run was told to stop: canceled, taken over, past its deadline, or the process is stopping. */
 export class RunAbortedError extends Error {
   override readonly name = 'RunAbortedError';

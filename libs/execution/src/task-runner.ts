@@ -17,9 +17,10 @@ import {
   type TaskStreams,
 } from '#tasks';
 import { type ActiveRun } from './active-runs.js';
-import { NonDeterministicHandlerError, RunAbortedError, RunTimeoutError } from './handler-errors.js';
+import { NonDeterministicHandlerError, RunAbortedError, RunEndedError, RunTimeoutError } from './handler-errors.js';
 import { retryDelay } from './retry-delay.js';
 import { RunContext } from './run-context.js';
+import { RunLog } from './run-log.js';
 
 type WriterLimits = ConstructorParameters<typeof RunWriter>[3];
 
@@ -43,19 +44,18 @@ export class TaskRunner {
 
   /** Runs a claimed task until it has settled, waits, is retried later or has lost its lease. Never rejects. */
   async run(run: ClaimedRun, agent: Agent, active: ActiveRun): Promise<void> {
-    const log = this.parts.logger.child({ tenant: run.lease.tenantId, agent: agent.id, task: run.lease.taskId });
+    const log = new RunLog(this.parts.logger, { tenant: run.lease.tenantId, agent: agent.id, task: run.lease.taskId });
     try {
       if (isTerminal(run.task.status?.state ?? TaskState.UNSPECIFIED)) await this.cleanUp(run, agent, active, log);
       else await this.runTurns(run, agent, active, log);
     } catch (error) {
       // The lease is what a run lives by: without it there is nothing left to do, and its new holder does it.
-      if (error instanceof LeaseLostError || active.signal.aborted)
-        log.info({ reason: reasonOf(active, error) }, 'run.ended');
+      if (isStopped(active, error)) log.info({ reason: reasonOf(active, error) }, 'run.stopped');
       else log.error({ err: error }, 'run.broken');
     }
   }
 
-  private async runTurns(first: ClaimedRun, agent: Agent, active: ActiveRun, log: Logger): Promise<void> {
+  private async runTurns(first: ClaimedRun, agent: Agent, active: ActiveRun, log: RunLog): Promise<void> {
     let next: ClaimedRun | undefined = first;
     while (next) next = await this.runTurn(next, agent, active, log);
   }
@@ -65,7 +65,7 @@ export class TaskRunner {
     run: ClaimedRun,
     agent: Agent,
     active: ActiveRun,
-    log: Logger,
+    log: RunLog,
   ): Promise<ClaimedRun | undefined> {
     const { store, streams, loader, config } = this.parts;
     const writer = new RunWriter(run, store, streams, config);
@@ -76,21 +76,16 @@ export class TaskRunner {
     if (run.task.status?.state === TaskState.SUBMITTED) {
       await writer.emit(statusEvent(subjectOf(run), taskStatus(TaskState.WORKING, new Date())));
     }
-    const timeout = new AbortController();
-    const timer = setTimeout(
-      () => timeout.abort(new RunTimeoutError(`the run took longer than ${agent.timeoutMs} ms`)),
-      agent.timeoutMs,
-    );
-    const signal = AbortSignal.any([active.signal, timeout.signal]);
-    const context = new RunContext(run, writer, loader, signal, log);
+    const timer = runTimer(agent, active);
+    const context = new RunContext(run, writer, loader, active.signal, log);
     try {
-      const output = await outcome(() => agent.run(context), context.suspended, signal);
+      const output = await outcome(() => agent.run(context), context.suspended, active.signal);
       if (output === SUSPENDED) return undefined;
       return await this.complete(run, writer, context, output);
     } catch (error) {
-      // Ends whatever the handler still has under way.
-      if (!signal.aborted) timeout.abort(new RunAbortedError('the run has ended'));
-      await this.afterError(run, agent, { writer, active, log }, error);
+      if (isStopped(active, error)) throw error;
+      active.end(new RunEndedError('the run has ended'));
+      await this.afterError(run, agent, { writer, log }, error);
       return undefined;
     } finally {
       clearTimeout(timer);
@@ -126,10 +121,9 @@ export class TaskRunner {
   private async afterError(
     run: ClaimedRun,
     agent: Agent,
-    { writer, active, log }: { writer: RunWriter; active: ActiveRun; log: Logger },
+    { writer, log }: { writer: RunWriter; log: RunLog },
     error: unknown,
   ): Promise<void> {
-    if (error instanceof LeaseLostError || active.signal.aborted) throw error;
     if (isReject(error)) return writer.settle(this.ended(run, TaskState.REJECTED, error.message));
     if (isFail(error)) return writer.settle(this.ended(run, TaskState.FAILED, error.message));
     const errorId = randomUUID();
@@ -137,34 +131,33 @@ export class TaskRunner {
     const final = isAuthorsFault(error) || failures >= agent.retry.attempts;
     log.error({ err: error, errorId, attempt: failures, final }, 'run.failed');
     if (final) {
-      const reason =
-        error instanceof RunTimeoutError
-          ? 'timeout'
-          : error instanceof NonDeterministicHandlerError
-            ? 'non_deterministic'
-            : 'error';
-      return writer.settle(this.failure(run, `The agent failed. Error id: ${errorId}`, { reason, errorId }));
+      const metadata = { reason: failureReason(error), errorId };
+      return writer.settle(this.failure(run, `The agent failed. Error id: ${errorId}`, metadata));
     }
     await writer.committed();
-    await this.parts.store.leases.handBack(this.parts.store.db, run.lease, failures, retryDelay(agent.retry, failures));
-    this.parts.journal.signalOutbox();
+    await this.retryLater(run, agent, failures);
+  }
+
+  private async retryLater(run: ClaimedRun, agent: Agent, failures: number): Promise<void> {
+    const { store, journal } = this.parts;
+    await store.leases.handBack(store.db, run.lease, failures, retryDelay(agent.retry, failures));
+    journal.signalOutbox();
   }
 
   /** After a cancel the task is as it will stay; what is left is the author's clean-up outside, retried like a run. */
-  private async cleanUp(run: ClaimedRun, agent: Agent, active: ActiveRun, log: Logger): Promise<void> {
+  private async cleanUp(run: ClaimedRun, agent: Agent, active: ActiveRun, log: RunLog): Promise<void> {
     const { store, loader, streams, config } = this.parts;
-    const signal = AbortSignal.any([active.signal, AbortSignal.timeout(agent.timeoutMs)]);
-    const context = new RunContext(run, new RunWriter(run, store, streams, config), loader, signal, log);
+    const context = new RunContext(run, new RunWriter(run, store, streams, config), loader, active.signal, log);
+    const timer = runTimer(agent, active);
     try {
-      await outcome(() => agent.onCancel?.(context), new Promise(() => undefined), signal);
+      await outcome(() => agent.onCancel?.(context), new Promise(() => undefined), active.signal);
     } catch (error) {
-      if (active.signal.aborted) throw error;
+      if (isStopped(active, error)) throw error;
       const failures = run.attempt + 1;
       log.error({ err: error, attempt: failures }, 'cancel.clean_up_failed');
-      if (failures < agent.retry.attempts) {
-        await store.leases.handBack(store.db, run.lease, failures, retryDelay(agent.retry, failures));
-        return;
-      }
+      if (failures < agent.retry.attempts) return await this.retryLater(run, agent, failures);
+    } finally {
+      clearTimeout(timer);
     }
     await store.leases.finish(store.db, run.lease);
   }
@@ -176,6 +169,20 @@ export class TaskRunner {
   private failure(run: ClaimedRun, text: string, metadata: Record<string, string>) {
     return { state: TaskState.FAILED, message: words(run, text, metadata) };
   }
+}
+
+/** Whether the run has to leave its task as it is: it was told to stop, or has lost its lease. */
+function isStopped({ signal }: ActiveRun, error: unknown): boolean {
+  return error instanceof LeaseLostError || signal.reason instanceof RunAbortedError;
+}
+
+function runTimer({ timeoutMs }: Agent, active: ActiveRun): NodeJS.Timeout {
+  return setTimeout(() => active.end(new RunTimeoutError(`the run took longer than ${timeoutMs} ms`)), timeoutMs);
+}
+
+function failureReason(error: unknown): string {
+  if (error instanceof RunTimeoutError) return 'timeout';
+  return error instanceof NonDeterministicHandlerError ? 'non_deterministic' : 'error';
 }
 
 const SUSPENDED = Symbol('suspended');

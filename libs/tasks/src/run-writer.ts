@@ -40,6 +40,7 @@ export class RunWriter {
   private sequence: number;
   private waiting = 0;
   private failure: { readonly error: unknown } | undefined;
+  private ended = false;
   private last: Promise<void> = Promise.resolve();
   /** The settlement under way: nothing else is written until it is known whether it was the end. */
   private settling: Promise<void> | undefined;
@@ -106,10 +107,10 @@ export class RunWriter {
     const write = this.write([response], at, settlement.record);
     const snapshot = this.artifactsChanged ? this.snapshot() : undefined;
     await this.store.committer.submit({ ...write, snapshot, release: true, inputs: settlement.inputs });
-    const { tenantId, taskId } = this.run.lease;
-    this.failure = { error: new LeaseLostError(tenantId, taskId) };
+    this.ended = true;
     this.sequence++;
-    this.take(response, at);
+    this.take(response);
+    this.task.metadata = taskTimes(this.run.createdAt, at);
     const seenAll = settlement.inputs !== undefined;
     this.streams.publish(this.run.lease, [{ sequence: this.sequence, response }], seenAll ? this.task : undefined);
   }
@@ -120,7 +121,7 @@ export class RunWriter {
     const write = this.write(responses, at, record);
     const first = this.sequence + 1;
     this.sequence += responses.length;
-    for (const response of responses) this.take(response, at);
+    for (const response of responses) this.take(response);
     const snapshot = this.sequence >= this.nextSnapshot ? this.scheduledSnapshot() : undefined;
     this.waiting++;
     const updates = responses.map((response, i) => ({ sequence: first + i, response }));
@@ -151,9 +152,8 @@ export class RunWriter {
     };
   }
 
-  private take(response: StreamResponse, at: Date): void {
+  private take(response: StreamResponse): void {
     applyEvent(this.task, response);
-    this.task.metadata = taskTimes(this.run.createdAt, at);
     if (response.payload.case === 'artifactUpdate') this.artifactsChanged = true;
   }
 
@@ -194,6 +194,7 @@ export class RunWriter {
 
   private assertGoing(): void {
     if (this.failure) throw this.failure.error;
+    if (this.ended) throw new LeaseLostError(this.run.lease.tenantId, this.run.lease.taskId);
   }
 }
 

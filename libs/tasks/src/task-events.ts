@@ -1,6 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { create, type JsonObject } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import { v7 as uuidv7 } from 'uuid';
 import {
   type Artifact,
   type Message,
@@ -54,7 +54,7 @@ export function taskStatus(state: TaskState, at: Date, message?: Message): TaskS
 /** A message of the agent in a task. */
 export function agentMessage(subject: EventSubject, parts: Part[], metadata?: JsonObject): Message {
   const { taskId, contextId } = subject;
-  return create(MessageSchema, { messageId: uuidv7(), role: Role.AGENT, taskId, contextId, parts, metadata });
+  return create(MessageSchema, { messageId: randomUUID(), role: Role.AGENT, taskId, contextId, parts, metadata });
 }
 
 /** The state an event leads to, where it tells of one. */

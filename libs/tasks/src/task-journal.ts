@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { create, type JsonObject } from '@bufbuild/protobuf';
 import { v7 as uuidv7 } from 'uuid';
 import { type Agent } from '#agents';
@@ -83,7 +84,7 @@ export class TaskJournal {
     const { tenantId, owner, agent, request, leaseOwner } = submission;
     const at = new Date();
     const taskId = uuidv7();
-    const contextId = submission.message.contextId || uuidv7();
+    const contextId = submission.message.contextId || randomUUID();
     const message = create(MessageSchema, { ...submission.message, taskId, contextId });
     const status = taskStatus(TaskState.SUBMITTED, at);
     const task = create(TaskSchema, { id: taskId, contextId, status, metadata: taskTimes(at, at) });

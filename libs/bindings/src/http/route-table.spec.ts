@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest';
+import { RouteTable } from './route-table.js';
+
+describe('RouteTable', () => {
+  const table = new RouteTable();
+  table.add('POST', '/');
+  table.add(['HEAD', 'GET'], '/');
+  table.add('POST', '/:tenant');
+  table.add('GET', '/agents/:agent/card.json');
+  table.add('POST', '/message::send');
+
+  it.each([
+    ['/', ['GET', 'HEAD', 'POST']],
+    ['/acme', ['POST']],
+    ['/acme/', ['POST']],
+    ['/agents/a%2Fb/card.json', ['GET']],
+    ['/agents/a/cardXjson', []],
+    ['/agents//card.json', []],
+    ['/message:send', ['POST']],
+    ['/a/b', []],
+  ])('knows the methods at %s', (path, methods) => {
+    expect(table.methodsAt(path)).toEqual(methods);
+  });
+});
