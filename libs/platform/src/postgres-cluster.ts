@@ -13,7 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { accountForNewCluster, accountOfCluster, canEnter, type PostgresAccount } from './postgres-account.js';
 import { packagedBinaries, POSTGRES_SPAWN, usableBinaries } from './postgres-binaries.js';
@@ -83,13 +83,12 @@ function sharedPlace(): string {
   return join(SHARED_STATE, `postgres-${randomBytes(6).toString('hex')}`);
 }
 
-/** Clusters whose `initdb` never ended because the process was killed. */
+/** Clusters beside this one whose `initdb` never ended because the process, the number in their name, was killed. */
 function removeAbandoned(folder: string): void {
-  const prefix = `${basename(folder)}.new-`;
-  const entries = readdirSync(dirname(folder)).filter((entry) => entry.startsWith(prefix));
-  for (const entry of entries) {
-    const pid = Number(entry.slice(prefix.length));
-    if (pid === process.pid || !isAlive(pid)) rmSync(join(dirname(folder), entry), { recursive: true, force: true });
+  for (const entry of readdirSync(dirname(folder))) {
+    const pid = Number(/^postgres.*\.new-(\d+)$/.exec(entry)?.[1]);
+    const isAbandoned = pid === process.pid || (pid > 0 && !isAlive(pid));
+    if (isAbandoned) rmSync(join(dirname(folder), entry), { recursive: true, force: true });
   }
 }
 

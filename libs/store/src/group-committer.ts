@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { connectionOptions, type Logger } from '#platform';
 import { type AppendGroup, commitStatement } from './commit-statement.js';
@@ -18,6 +19,7 @@ const PLANNER =
   '-c plan_cache_mode=force_generic_plan -c jit=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c enable_bitmapscan=off';
 const MAX_BATCH = 256;
 const MAX_WAITING = 20_000;
+const STOP_MS = 5_000;
 export const COUNT_SHARDS = 64;
 
 interface Item {
@@ -50,9 +52,10 @@ export class GroupCommitter {
     await this.connect();
   }
 
-  /** Resolves when what was submitted is committed or has failed, and the connection is closed. */
+  /** Commits what was submitted, as far as the database takes it within 5 s, then closes the connection. */
   async stop(): Promise<void> {
-    while (this.busy || this.waiting.length > 0) await new Promise(setImmediate);
+    const patience = performance.now() + STOP_MS;
+    while ((this.busy || this.waiting.length > 0) && performance.now() < patience) await delay(5);
     this.stopped = true;
     await this.client?.end();
   }
@@ -62,7 +65,8 @@ export class GroupCommitter {
    * @throws LeaseLostError, InputPendingError, IdempotencyKeyTakenError, CommitterBusyError, or the database's own error.
    */
   submit(write: Write): Promise<void> {
-    if (this.waiting.length >= MAX_WAITING) return Promise.reject(new CommitterBusyError());
+    // A run's writes are bounded by its window, and refusing one would cost a run that was accepted.
+    if (write.kind === 'create' && this.waiting.length >= MAX_WAITING) return Promise.reject(new CommitterBusyError());
     return new Promise((resolve, reject) => {
       this.waiting.push({ write, resolve, reject });
       this.arm();
@@ -228,12 +232,12 @@ export class GroupCommitter {
     this.client = undefined;
     // Not awaited: over a dead line the farewell never ends; the session lock is what waits for the old backend.
     old?.end().catch(() => undefined);
-    for (let delay = 20; !this.stopped; delay = Math.min(delay * 2, 1000)) {
+    for (let pause = 20; !this.stopped; pause = Math.min(pause * 2, 1000)) {
       try {
         return await this.connect();
       } catch (error) {
         this.logger.warn({ err: error }, 'committer cannot connect, trying again');
-        await new Promise((resolve) => setTimeout(resolve, delay));
+        await delay(pause);
       }
     }
     throw new Error('the committer is stopped');
