@@ -25,6 +25,8 @@ import { accountForNewCluster, canEnter } from '../../libs/platform/src/postgres
 import { packagedBinaries, usableBinaries } from '../../libs/platform/src/postgres-binaries.js';
 
 const NOBODY = { uid: 65534, gid: 65534 };
+/** Above the largest process id of any Linux. */
+const UNUSED_PID = 2 ** 22 + 1;
 const isRoot = process.getuid?.() === 0;
 const logger = createLogger({ logLevel: 'silent', logFormat: 'json' });
 const cleanups: (() => unknown)[] = [];
@@ -44,9 +46,12 @@ afterEach(async () => {
 });
 
 describe('startEmbeddedPostgres', () => {
-  it('keeps data, password and URL over a restart', async () => {
+  it('keeps data, password and URL over a restart, and nothing of a first start that was killed', async () => {
     const dataDir = newFolder();
+    const abandoned = join(dataDir, `postgres.new-${UNUSED_PID}`);
+    mkdirSync(abandoned);
     const first = await start(dataDir);
+    expect(existsSync(abandoned)).toBe(false);
     await keepWord(first.url);
     await first.stop();
     await expect(query(first.url, 'select 1')).rejects.toThrow('ECONNREFUSED');
@@ -261,7 +266,14 @@ async function startChild(dataDir: string, options: ChildOptions = {}): Promise<
 
 function spawnChild(dataDir: string, { uid, detached }: ChildOptions): ChildProcess {
   const script = join(packageRoot(), 'test/support/embedded-postgres-process.ts');
-  const args = ['--conditions=perdure-source', '--import', 'jiti/register', script, dataDir, ...(uid ? [String(uid)] : [])];
+  const args = [
+    '--conditions=perdure-source',
+    '--import',
+    'jiti/register',
+    script,
+    dataDir,
+    ...(uid ? [String(uid)] : []),
+  ];
   const child = spawn(process.execPath, args, {
     cwd: packageRoot(),
     env: { PATH: process.env.PATH, LC_ALL: 'xx_XX.KOI8-R', LANG: 'C' },

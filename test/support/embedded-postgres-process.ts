@@ -1,5 +1,7 @@
 import { once } from 'node:events';
-import { createLogger, startEmbeddedPostgres } from '#platform';
+// The files, not `#platform`: this process loads TypeScript as it is, and slowly, so it loads no more than it needs.
+import { startEmbeddedPostgres } from '../../libs/platform/src/embedded-postgres.js';
+import { createLogger } from '../../libs/platform/src/logger.js';
 
 /*
  * A process that runs an embedded Postgres on the folder of its first argument, as the user of its second: it writes the

@@ -8,11 +8,13 @@ import {
 } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { afterEach } from 'vitest';
+import { type GetTaskRequestJson, type ListTasksRequestJson, type SendMessageRequestJson } from '#protocol';
 
 /** A call the scripted agent got. */
 export interface ReceivedCall {
   readonly method: string;
-  readonly params: any;
+  readonly params: SendMessageRequestJson & ListTasksRequestJson & GetTaskRequestJson;
   readonly headers: IncomingHttpHeaders;
 }
 
@@ -61,7 +63,7 @@ export class ScriptedAgent {
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method, url = '', headers } = request;
     if (method === 'GET' && url.endsWith('/.well-known/agent-card.json')) {
-      this.calls.push({ method: `GET ${url}`, params: undefined, headers });
+      this.calls.push({ method: `GET ${url}`, params: {}, headers });
       const endpoint = { url: `${this.url}/rpc`, protocolBinding: 'JSONRPC', protocolVersion: '1.0' };
       response.end(JSON.stringify({ supportedInterfaces: [endpoint], ...this.card }));
       return;
@@ -94,4 +96,42 @@ function replyTo(id: unknown, response: ServerResponse): Reply {
       response.write(': cut\n', () => response.destroy());
     },
   };
+}
+
+/** Makes scripted agents for the tests of a spec file, and stops each after its test. */
+export function useScriptedAgents(): (
+  script: ConstructorParameters<typeof ScriptedAgent>[0],
+) => Promise<ScriptedAgent> {
+  const agents: ScriptedAgent[] = [];
+  afterEach(async () => {
+    await Promise.all(agents.splice(0).map((agent) => agent.stop()));
+  });
+  return async (script) => {
+    const agent = await new ScriptedAgent(script).start();
+    agents.push(agent);
+    return agent;
+  };
+}
+
+/** A task `t1` in a state such as `WORKING`. */
+export function aTask(state: string, fields: { text?: string; artifacts?: unknown[] } = {}) {
+  const message = { messageId: 'm1', role: 'ROLE_AGENT', parts: [{ text: fields.text }] };
+  const status = { state: `TASK_STATE_${state}`, timestamp: '2026-01-01T00:00:00.000Z' };
+  return {
+    id: 't1',
+    contextId: 'c1',
+    status: fields.text ? { ...status, message } : status,
+    artifacts: fields.artifacts ?? [],
+  };
+}
+
+/** A status event of `t1`. */
+export function aStatus(state: string, text?: string) {
+  return { statusUpdate: { taskId: 't1', contextId: 'c1', status: aTask(state, { text }).status } };
+}
+
+/** A chunk of `t1`'s artifact `report.md`. */
+export function aChunk(text: string, append = true) {
+  const artifact = { artifactId: 'a1', name: 'report.md', parts: [{ text }] };
+  return { artifactUpdate: { taskId: 't1', contextId: 'c1', artifact, append } };
 }

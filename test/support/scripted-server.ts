@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { pino } from 'pino';
@@ -17,7 +19,9 @@ export interface ScriptedServer {
   readonly calls: OpenCalls;
   /** The lines that were logged, parsed. */
   readonly log: Record<string, unknown>[];
-  /** Posts a JSON-RPC request in version 1.0; `json` may be text that is not JSON. */
+  /** The server's side of the next connection that a client opens. */
+  nextConnection(): Promise<Socket>;
+  /** Posts a JSON-RPC request in version 1.0; `json` may be text that is not JSON, or a stream. */
   post(json: unknown, options?: PostOptions): Promise<Answer>;
   /** Sends raw bytes, and gives all that came back until the server closed the connection. */
   raw(bytes: string | Buffer): Promise<string>;
@@ -37,6 +41,13 @@ export interface Answer {
   readonly text: string;
   /** The body, parsed. */
   readonly body: any; // eslint-disable-line @typescript-eslint/no-explicit-any
+}
+
+/** A promise, and the way to keep it. */
+export function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((keep) => (resolve = keep));
+  return { promise, resolve };
 }
 
 /** An agent that never runs: the operations are scripted. */
@@ -93,6 +104,7 @@ export async function startScriptedServer(
     healthChecks,
     calls: app.get(OpenCalls),
     log,
+    nextConnection: async () => ((await once(app.getHttpServer(), 'connection')) as [Socket])[0],
     post: (json, options) => post(url, json, options),
     raw: (bytes) => raw(port, bytes),
     open: (json, options) => open(port, json, options),
@@ -107,7 +119,7 @@ async function post(url: string, json: unknown, { path = '/', headers = {} }: Po
   const answer = await httpRequest(url + path, {
     method: 'POST',
     headers: withDefaults(headers),
-    body: bodyText(json),
+    body: json instanceof Readable ? json : bodyText(json),
   });
   const text = await answer.body.text();
   return { status: answer.statusCode, headers: answer.headers, text, body: text === '' ? undefined : JSON.parse(text) };

@@ -1,41 +1,11 @@
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { cli, CliRun } from '../support/cli.js';
-import { type ReceivedCall, type Reply, ScriptedAgent } from '../support/scripted-agent.js';
+import { aChunk, aStatus, aTask, type Reply, ScriptedAgent, useScriptedAgents } from '../support/scripted-agent.js';
 
-const agents: ScriptedAgent[] = [];
-
-afterEach(async () => {
-  await Promise.all(agents.splice(0).map((agent) => agent.stop()));
-});
-
-async function anAgent(script: (call: ReceivedCall, reply: Reply) => void): Promise<ScriptedAgent> {
-  const agent = await new ScriptedAgent(script).start();
-  agents.push(agent);
-  return agent;
-}
-
-function aTask(state: string, fields: { text?: string; artifacts?: unknown[] } = {}) {
-  const message = { messageId: 'm1', role: 'ROLE_AGENT', parts: [{ text: fields.text }] };
-  const status = { state: `TASK_STATE_${state}`, timestamp: '2026-01-01T00:00:00.000Z' };
-  return {
-    id: 't1',
-    contextId: 'c1',
-    status: fields.text ? { ...status, message } : status,
-    artifacts: fields.artifacts ?? [],
-  };
-}
-
-function aStatus(state: string, text?: string) {
-  return { statusUpdate: { taskId: 't1', contextId: 'c1', status: aTask(state, { text }).status } };
-}
-
-function aChunk(text: string, append = true) {
-  const artifact = { artifactId: 'a1', name: 'report.md', parts: [{ text }] };
-  return { artifactUpdate: { taskId: 't1', contextId: 'c1', artifact, append } };
-}
+const anAgent = useScriptedAgents();
 
 describe('perdure send', () => {
   it('prints artifacts and the closing words, and ends with 0', async () => {
@@ -128,7 +98,7 @@ describe('perdure send', () => {
     'puts a question to the person at the terminal and sends the answer (%s)',
     async (...flags) => {
       const agent = await anAgent(({ method, params }, reply) => {
-        const isAnswer = params.message.taskId === 't1';
+        const isAnswer = params.message?.taskId === 't1';
         const task = isAnswer ? aTask('COMPLETED', { text: 'Done' }) : aTask('INPUT_REQUIRED', { text: 'Which?' });
         if (method === 'SendMessage') return reply.result({ task });
         reply.event({ task }, isAnswer ? 2 : 1);
@@ -222,7 +192,9 @@ describe('perdure send', () => {
 
     const { exitCode, stderr } = await cli('send', url, 'Hi');
 
-    expect(stderr).toBe(`No answer from ${url}/.well-known/agent-card.json: nothing listens there (connection refused).\n`);
+    expect(stderr).toBe(
+      `No answer from ${url}/.well-known/agent-card.json: nothing listens there (connection refused).\n`,
+    );
     expect(exitCode).toBe(2);
   });
 
@@ -240,7 +212,7 @@ describe('perdure send', () => {
 
 describe('perdure send --stream', () => {
   it('prints statuses and chunks as they come', async () => {
-    let finish = () => {};
+    let finish: () => void = expect.unreachable;
     const agent = await anAgent((_, reply) => {
       reply.event({ task: aTask('SUBMITTED') }, 1);
       reply.event(aStatus('WORKING', 'Reading'), 2);
@@ -325,196 +297,5 @@ describe('perdure send --stream', () => {
       .split('\n')
       .map((line) => JSON.parse(line));
     expect(events).toMatchObject([{ task: { id: 't1' } }, { statusUpdate: { taskId: 't1' } }]);
-  });
-});
-
-describe('perdure watch', () => {
-  it('asks for everything from the start, and goes on over cut lines without printing an event twice', async () => {
-    const seen: (string | undefined)[] = [];
-    const agent = await anAgent(({ headers }, reply) => {
-      seen.push(headers['last-event-id'] as string);
-      if (seen.length === 1) {
-        reply.event({ task: aTask('SUBMITTED') }, 1);
-        reply.event(aStatus('WORKING', 'One'), 2);
-        return reply.cut();
-      }
-      if (seen.length === 2) return reply.error(-32000, 'The server is stopping');
-      if (seen.length === 3) return reply.http(503, 'no');
-      reply.event(aStatus('WORKING', 'One'), 2);
-      reply.event(aStatus('COMPLETED', 'Two'), 3);
-      reply.end();
-    });
-
-    const { exitCode, stdout, stderr } = await cli('watch', agent.url, 't1');
-
-    expect(seen).toEqual(['0', '2', '2', '2']);
-    expect(stdout).toBe('task t1\nsubmitted\nworking: One\ncompleted: Two\n');
-    expect(stderr.match(/Trying again/g)).toHaveLength(1);
-    expect(exitCode).toBe(0);
-  });
-
-  it('shows an ended task of a server that does not replay', async () => {
-    const artifacts = [{ artifactId: 'a1', parts: [{ text: 'half' }] }];
-    const agent = await anAgent(({ method }, reply) => {
-      if (method === 'SubscribeToTask') return reply.error(-32004, 'The task has ended');
-      reply.result(aTask('FAILED', { text: 'No', artifacts }));
-    });
-
-    const { exitCode, stdout } = await cli('watch', agent.url, 't1');
-
-    expect(stdout).toBe('task t1\n--- artifact a1 ---\nhalf\nfailed: No\n');
-    expect(exitCode).toBe(1);
-  });
-
-  it('goes on watching while the task waits for an answer, and says how to give it', async () => {
-    const agent = await anAgent(({ headers }, reply) => {
-      if (headers['last-event-id'] === '0') {
-        reply.event({ task: aTask('INPUT_REQUIRED', { text: 'Which?' }) }, 1);
-        return reply.end();
-      }
-      reply.event(aStatus('COMPLETED', 'Done'), 2);
-      reply.end();
-    });
-
-    const { exitCode, stdout, stderr } = await cli('watch', agent.url, 't1');
-
-    expect(stdout).toBe('task t1\ninput-required: Which?\ncompleted: Done\n');
-    expect(stderr).toContain(`perdure send ${agent.url} 'ANSWER' --task t1`);
-    expect(exitCode).toBe(0);
-  });
-
-  it('ends with 2 at once when there is no such task', async () => {
-    const agent = await anAgent((_, reply) => reply.error(-32001, 'Task not found'));
-
-    expect(await cli('watch', agent.url, 'nope')).toEqual({ exitCode: 2, stdout: '', stderr: 'Task not found\n' });
-  });
-
-  it('shows what it waits for on a terminal, and takes it away again', async () => {
-    let finish = () => {};
-    const agent = await anAgent((_, reply) => {
-      reply.event({ task: aTask('WORKING') }, 1);
-      finish = () => {
-        reply.event(aStatus('COMPLETED'), 2);
-        reply.end();
-      };
-    });
-
-    const run = new CliRun(['watch', agent.url, 't1'], { tty: true });
-    await run.shows('working 0s');
-    finish();
-
-    expect(await run.ended).toBe(0);
-    expect(run.stderr.endsWith('\r\u001b[2K')).toBe(true);
-  });
-});
-
-describe('perdure tasks', () => {
-  it('lists tasks over as many pages as it takes to reach the limit', async () => {
-    const agent = await anAgent(({ params }, reply) => {
-      const first = params.pageToken ? 100 : 0;
-      const tasks = Array.from({ length: params.pageSize }, (_, n) => ({ ...aTask('WORKING'), id: `t${first + n}` }));
-      reply.result({ tasks, nextPageToken: 'more', pageSize: params.pageSize, totalSize: 5000 });
-    });
-
-    const { stdout, stderr } = await cli('tasks', 'ls', agent.url, '--limit', '120', '--state', 'working');
-
-    expect(agent.calls.slice(1).map(({ params }) => params)).toMatchObject([
-      { pageSize: 100, status: 'TASK_STATE_WORKING' },
-      { pageSize: 20, pageToken: 'more', status: 'TASK_STATE_WORKING' },
-    ]);
-    expect(stdout.trim().split('\n')).toHaveLength(121);
-    expect(stderr).toBe('120 of 5000 tasks\n');
-  });
-
-  it('prints a table whose columns line up', async () => {
-    const long = { ...aTask('INPUT_REQUIRED', { text: 'Which?\nOr none?' }), id: 'a-long-id' };
-    const agent = await anAgent((_, reply) => reply.result({ tasks: [aTask('COMPLETED'), long], totalSize: 2 }));
-
-    const { stdout } = await cli('tasks', 'ls', agent.url, '--context', 'c1');
-
-    expect(stdout).toBe(
-      [
-        'TASK       STATE           SINCE                     CONTEXT  MESSAGE',
-        't1         completed       2026-01-01T00:00:00.000Z  c1',
-        'a-long-id  input-required  2026-01-01T00:00:00.000Z  c1       Which?',
-        '',
-      ].join('\n'),
-    );
-    expect(agent.calls[1]?.params).toMatchObject({ contextId: 'c1', pageSize: 20 });
-  });
-
-  it.each([
-    ['--state', 'done', 'input-required'],
-    ['--limit', '0', 'whole number'],
-  ])('refuses %s %s and names what it takes', async (option, value, hint) => {
-    const { exitCode, stderr } = await cli('tasks', 'ls', 'http://127.0.0.1:1', option, value);
-
-    expect(stderr).toContain(hint);
-    expect(exitCode).toBe(2);
-  });
-
-  it.each([
-    ['get', 'GetTask'],
-    ['cancel', 'CancelTask'],
-  ])('%s calls %s and prints the task', async (command, method) => {
-    const agent = await anAgent((_, reply) => reply.result(aTask('CANCELED', { text: 'Gone' })));
-
-    const text = await cli('tasks', command, agent.url, 't1');
-    const json = await cli('tasks', command, agent.url, 't1', '--json');
-
-    expect(agent.calls[1]).toMatchObject({ method, params: { id: 't1' } });
-    expect(text).toMatchObject({ exitCode: 0, stdout: 'task t1\ncanceled: Gone\n' });
-    expect(JSON.parse(json.stdout)).toMatchObject({ id: 't1' });
-  });
-});
-
-describe('perdure card', () => {
-  it('prints the card for people, and as JSON when asked', async () => {
-    const agent = await anAgent(() => undefined);
-    agent.card = {
-      ...agent.card,
-      provider: { organization: 'Acme', url: 'https://acme.example' },
-      capabilities: { streaming: true, extensions: [{ uri: 'urn:x', required: true }] },
-      defaultInputModes: ['text/plain'],
-      skills: [{ id: 's', name: 'Sum', description: 'Adds up.', tags: ['math'], examples: ['1+2'] }],
-      unknown: 'left out',
-    };
-
-    const text = await cli('card', `${agent.url}/.well-known/agent-card.json`);
-    const json = await cli('card', agent.url, '--json');
-
-    expect(text.stdout).toBe(
-      [
-        'Scripted 1.0.0',
-        'Answers as told.',
-        'by Acme, https://acme.example',
-        '',
-        'Interfaces:',
-        `  JSONRPC 1.0  ${agent.url}/rpc`,
-        '',
-        'Capabilities:',
-        '  streaming',
-        '  extension urn:x (required)',
-        '',
-        'Takes:',
-        '  text/plain',
-        '',
-        'Skills:',
-        '  Sum [math]',
-        '    Adds up.',
-        '    e.g. 1+2',
-        '',
-      ].join('\n'),
-    );
-    expect(JSON.parse(json.stdout)).toMatchObject({ name: 'Scripted', provider: { organization: 'Acme' } });
-  });
-
-  it('ends with 2 where there is no card', async () => {
-    const agent = await anAgent(() => undefined);
-
-    const { exitCode, stderr } = await cli('card', `${agent.url}/nothing.json`);
-
-    expect(stderr).toContain('There is no agent card at');
-    expect(exitCode).toBe(2);
   });
 });

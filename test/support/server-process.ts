@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs';
+import { afterAll } from 'vitest';
+import { JsonRpcClient } from './json-rpc.js';
+import { PerdureProcess } from './perdure-process.js';
+
+/** What a server process is started with: one of `dataDir` (an embedded Postgres) and `databaseUrl`. */
+export interface ServerProcessOptions {
+  /** Folders. */
+  readonly agents: readonly string[];
+  readonly dataDir?: string;
+  readonly databaseUrl?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** One line of the server's log. */
+export interface LogLine {
+  readonly level: string;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+/** `perdure serve` as a process of its own; killed after the tests of the file if it still runs. */
+export class ServerProcess {
+  private constructor(
+    private readonly perdure: PerdureProcess,
+    readonly url: string,
+  ) {}
+
+  /** Starts a server and resolves when it listens. Rejects with its output where it ends before. */
+  static async start({ agents, dataDir = '', databaseUrl = '', env }: ServerProcessOptions): Promise<ServerProcess> {
+    const settings = { PORT: '0', PERDURE_LOG_FORMAT: 'json', PERDURE_LOG_LEVEL: 'info' };
+    const perdure = new PerdureProcess(['serve', ...agents], {
+      env: { ...settings, PERDURE_DATA_DIR: dataDir, DATABASE_URL: databaseUrl, ...env },
+    });
+    afterAll(() => perdure.dispose());
+    const [, url] = await perdure.shows(/^Perdure listens on (http\S+)$/m);
+    return new ServerProcess(perdure, url!);
+  }
+
+  get pid(): number {
+    return this.perdure.pid;
+  }
+
+  /** Its exit code, or the signal that ended it. */
+  get ended(): Promise<number | string> {
+    return this.perdure.ended;
+  }
+
+  /** A client of one of its agents. */
+  rpc(agent: string): JsonRpcClient {
+    return new JsonRpcClient(`${this.url}/agents/${agent}`);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.perdure.signal(signal);
+  }
+
+  /** kill -9; resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.perdure.signal('SIGKILL');
+    await this.ended;
+  }
+
+  /** The log so far. */
+  get log(): LogLine[] {
+    const lines = this.perdure.output.split('\n').slice(0, -1);
+    return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogLine);
+  }
+
+  /** Resolves with the first line of that kind that matches, logged already or yet to come. */
+  async logged(msg: string, matches: (line: LogLine) => boolean = () => true): Promise<LogLine> {
+    for (let seen = 0; ; ) {
+      const found = this.log.find((line) => line.msg === msg && matches(line));
+      if (found) return found;
+      await this.perdure.shows(/\n/, seen);
+      seen = this.perdure.output.length;
+    }
+  }
+
+  /** Resident memory in megabytes. */
+  get residentMb(): number {
+    const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) / 1024;
+  }
+}
