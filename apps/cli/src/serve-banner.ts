@@ -3,7 +3,7 @@ import { shellWord } from './shell-word.js';
 
 const LONGEST_EXAMPLE = 80;
 
-/** What `perdure serve` says when it is ready: where it listens, the agents, and two lines to paste that try the first. */
+/** What `perdure serve` says when it is ready: where it listens, the agents, and two lines to paste that try one. */
 export function serveBanner(url: string, agents: readonly Agent[]): string {
   const base = url.replace(/\/+$/, '');
   const width = Math.max(0, ...agents.map(({ id }) => id.length));
@@ -11,8 +11,8 @@ export function serveBanner(url: string, agents: readonly Agent[]): string {
     const cardUrl = `${base}/agents/${id}/.well-known/agent-card.json`;
     return `  ${id.padEnd(width)}  ${card.name}\n  ${' '.repeat(width)}  ${cardUrl}`;
   });
-  const [first] = agents;
-  return [`Perdure listens on ${base}`, '', 'Agents:', ...lines, ...(first ? tryLines(base, first) : []), ''].join(
+  const tried = agents.find((agent) => agent.default) ?? agents[0];
+  return [`Perdure listens on ${base}`, '', 'Agents:', ...lines, ...(tried ? tryLines(base, tried) : []), ''].join(
     '\n',
   );
 }

@@ -71,7 +71,7 @@ export class TaskPrinter {
     const parts = artifact.parts ?? [];
     const printed = this.printedParts.get(id);
     if (!append && printed !== undefined) {
-      this.printBlock(`--- ${titleOf(artifact)} starts over ---`);
+      this.printBlock(`--- ${titleOf(artifact, false)} starts over ---`);
       this.current = id;
     }
     this.printParts(artifact, parts);
@@ -80,7 +80,7 @@ export class TaskPrinter {
 
   private printParts(artifact: ArtifactJson, parts: readonly PartJson[]): void {
     const id = artifact.artifactId ?? '';
-    if (this.current !== id) this.printBlock(`--- ${titleOf(artifact)} ---`);
+    if (this.current !== id) this.printBlock(`--- ${titleOf(artifact, !this.printedParts.has(id))} ---`);
     for (const part of parts) {
       if (part.text !== undefined) this.terminal.write(part.text);
       else this.terminal.line(textOf([part]));
@@ -111,7 +111,7 @@ function bytesOf(base64: string): string {
   return `${Buffer.byteLength(base64, 'base64')} bytes`;
 }
 
-function titleOf({ name, artifactId, description }: ArtifactJson): string {
+function titleOf({ name, artifactId, description }: ArtifactJson, isFirst: boolean): string {
   const title = name ?? `artifact ${artifactId ?? ''}`.trim();
-  return description ? `${title}: ${description}` : title;
+  return description && isFirst ? `${title}: ${description}` : title;
 }

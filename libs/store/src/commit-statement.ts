@@ -20,22 +20,8 @@ const CREATE_TYPES = [
   ...['timestamptz', 'timestamptz', 'text', 'text', 'text'],
 ];
 const APPEND_TYPES = [
-  ...[
-    'text',
-    'uuid',
-    'int8',
-    'int4',
-    'int4',
-    'int2',
-    'text',
-    'timestamptz',
-    'text',
-    'int4',
-    'bool',
-    'int4',
-    'int4',
-    'int4',
-  ],
+  ...['text', 'uuid', 'int8', 'int4', 'int4', 'timestamptz', 'int2', 'text', 'timestamptz', 'text', 'int4'],
+  ...['int4', 'bool', 'int4', 'int4', 'int4'],
 ];
 const JOURNAL_TYPES = ['int4', 'int4', 'text', 'text', 'text'];
 
@@ -89,10 +75,12 @@ function appendValues(groups: readonly AppendGroup[]): unknown[][] {
     rows.map((row) => row.first.token),
     rows.map((row) => row.first.base),
     rows.map((row) => row.events.length),
-    rows.map((row) => row.status?.state ?? null),
-    rows.map((row) => row.status?.text ?? null),
     rows.map((row) => row.last.at),
-    rows.map((row) => row.snapshot ?? null),
+    rows.map((row) => row.status?.status?.state ?? null),
+    rows.map((row) => row.status?.status?.text ?? null),
+    rows.map((row) => row.status?.at ?? null),
+    rows.map((row) => row.snapshot?.snapshot ?? null),
+    rows.map((row) => (row.snapshot ? row.snapshot.base + row.snapshot.events.length : null)),
     rows.map((row) => row.last.inputs ?? null),
     rows.map((row) => row.last.release ?? false),
     eventStarts,
@@ -113,9 +101,9 @@ function mergedRow({ writes }: AppendGroup) {
     last: writes.at(-1)!,
     events: writes.flatMap((write) => write.events),
     journal: writes.flatMap((write) => write.journal ?? []),
-    status: writes.findLast((write) => write.status)?.status,
-    // An older snapshot in the group would be filed under the newest event's number.
-    snapshot: writes.at(-1)!.snapshot,
+    // Each with the time or the number of its own write: later ones may be in the group.
+    status: writes.findLast((write) => write.status),
+    snapshot: writes.findLast((write) => write.snapshot !== undefined),
   };
 }
 
@@ -152,7 +140,7 @@ const appendParts = (from: number) => {
   l as materialized (
     select a.*, x.agent, x.old_state
     from unnest(${list(APPEND_TYPES, from)}) with ordinality
-        a(tenant, id, token, base, n, state, status, at, snapshot, inputs, release, s, js, jn, i),
+        a(tenant, id, token, base, n, at, state, status, status_at, snapshot, snapshot_at, inputs, release, s, js, jn, i),
       lateral (
         select t.agent, t.state as old_state from perdure.tasks t
         where t.tenant_id = a.tenant and t.id = a.id and t.lease_token = a.token and t.last_sequence = a.base
@@ -163,10 +151,10 @@ const appendParts = (from: number) => {
       last_sequence = a.base + a.n,
       state = coalesce(a.state, t.state),
       status = coalesce(a.status, t.status),
-      status_timestamp = case when a.status is null then t.status_timestamp else a.at end,
+      status_timestamp = coalesce(a.status_at, t.status_timestamp),
       last_modified = a.at,
       snapshot = coalesce(a.snapshot, t.snapshot),
-      snapshot_sequence = case when a.snapshot is null then t.snapshot_sequence else a.base + a.n end,
+      snapshot_sequence = coalesce(a.snapshot_at, t.snapshot_sequence),
       lease_owner = case when a.release then null else t.lease_owner end,
       run_at = case when a.release then null else t.run_at end,
       deadline = case when a.state in (${TERMINAL}) then null else t.deadline end

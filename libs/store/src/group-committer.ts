@@ -18,14 +18,29 @@ import {
 const PLANNER =
   '-c plan_cache_mode=force_generic_plan -c jit=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c enable_bitmapscan=off';
 const MAX_BATCH = 256;
+/** Characters in one statement, less those of its last write: what goes to Postgres at once has to fit into memory. */
+const MAX_BATCH_LENGTH = 8_000_000;
 const MAX_WAITING = 20_000;
+/** Without an answer for so long the line is taken for dead. A dead line says nothing by itself, for a quarter of an hour. */
+const ANSWER_TIMEOUT_MS = 30_000;
 const STOP_MS = 5_000;
 export const COUNT_SHARDS = 64;
+
+/** A backend that lost its client goes on for as long as the network lets it think otherwise, and keeps its lock. */
+const END_OLDER_SESSION = `
+  select pg_terminate_backend(pid) from pg_locks
+  where locktype = 'advisory' and objsubid = 1 and granted and pid <> pg_backend_pid()
+    and database = (select oid from pg_database where datname = current_database())
+    and (classid::int8 << 32 | objid::int8) = $1::int8`;
 
 interface Item {
   readonly write: Write;
   resolve(): void;
   reject(error: unknown): void;
+}
+
+interface Group extends AppendGroup {
+  readonly items: Item[];
 }
 
 /**
@@ -46,6 +61,7 @@ export class GroupCommitter {
     private readonly databaseUrl: string,
     private readonly leaseMs: number,
     private readonly logger: Logger,
+    private readonly answerTimeoutMs = ANSWER_TIMEOUT_MS,
   ) {}
 
   async start(): Promise<void> {
@@ -90,10 +106,19 @@ export class GroupCommitter {
 
   private async flush(): Promise<void> {
     this.busy = true;
-    const items = this.waiting.splice(0, MAX_BATCH);
+    const items = this.waiting.splice(0, this.batchSize());
     await this.commit(items).catch((error: unknown) => items.forEach((item) => item.reject(error)));
     this.busy = false;
     this.arm();
+  }
+
+  /** How many of the waiting writes the next statement takes. */
+  private batchSize(): number {
+    const limit = Math.min(this.waiting.length, MAX_BATCH);
+    let count = 0;
+    for (let length = 0; count < limit && length < MAX_BATCH_LENGTH; count++)
+      length += lengthOf(this.waiting[count]!.write);
+    return count;
   }
 
   /** Commits the items together; what cannot stand together is taken apart until the bad one stands alone. */
@@ -122,26 +147,10 @@ export class GroupCommitter {
 
   /** Runs one statement for all items and returns those whose fence did not hold. */
   private async execute(items: readonly Item[]): Promise<Item[]> {
-    const creates: CreateWrite[] = [];
-    const groups = new Map<string, { key: string; writes: AppendWrite[]; items: Item[] }>();
-    for (const item of items) {
-      const { write } = item;
-      if (write.kind === 'create') {
-        creates.push(write);
-        continue;
-      }
-      // A run that lost its lease and the run that took over are different groups, even in one flush.
-      const key = `${write.tenantId}/${write.taskId}/${write.token}`;
-      const group = groups.get(key);
-      if (!group) groups.set(key, { key, writes: [write], items: [item] });
-      else {
-        group.writes.push(write);
-        group.items.push(item);
-      }
-    }
-    const sorted = [...groups.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
-    const held = await this.query(creates, sorted);
-    return sorted.flatMap((group, i) => (held.has(i + 1) ? [] : group.items));
+    const creates = items.map(({ write }) => write).filter((write) => write.kind === 'create');
+    const groups = grouped(items);
+    const held = await this.query(creates, groups);
+    return groups.flatMap((group, i) => (held.has(i + 1) ? [] : group.items));
   }
 
   private async query(creates: readonly CreateWrite[], groups: readonly AppendGroup[]): Promise<Set<number>> {
@@ -209,20 +218,29 @@ export class GroupCommitter {
       ...connectionOptions(this.databaseUrl),
       application_name: 'perdure committer',
       options: PLANNER,
+      query_timeout: this.answerTimeoutMs,
     });
     client.on('error', (error) => {
-      if (this.client === client) this.client = undefined;
+      if (this.client !== client) return;
+      this.client = undefined;
       this.logger.warn({ err: error }, 'committer connection lost');
       if (!this.busy && !this.stopped) void this.idleReconnect();
     });
-    await client.connect();
-    await client.query('select pg_advisory_lock($1)', [this.sessionLock]);
+    try {
+      await client.connect();
+      await client.query(END_OLDER_SESSION, [this.sessionLock]);
+      await client.query('select pg_advisory_lock($1)', [this.sessionLock]);
+    } catch (error) {
+      client.end().catch(() => undefined);
+      throw error;
+    }
     this.client = client;
   }
 
   private async idleReconnect(): Promise<void> {
     this.busy = true;
-    await this.reconnect();
+    // It gives up only when the committer is stopped.
+    await this.reconnect().catch(() => undefined);
     this.busy = false;
     this.arm();
   }
@@ -242,6 +260,35 @@ export class GroupCommitter {
     }
     throw new Error('the committer is stopped');
   }
+}
+
+/** The waiting appends of each lease as one group, in the order in which all committers lock tasks. */
+function grouped(items: readonly Item[]): Group[] {
+  const groups = new Map<string, Group>();
+  for (const item of items) {
+    const { write } = item;
+    if (write.kind === 'create') continue;
+    // A run that lost its lease and the run that took over are different groups, even in one flush.
+    const key = `${write.tenantId}/${write.taskId}/${write.token}`;
+    const group = groups.get(key);
+    const last = group?.writes.at(-1);
+    if (group && last && last.base + last.events.length === write.base) {
+      group.writes.push(write);
+      group.items.push(item);
+    } else {
+      // What does not follow is not merged: the fence judges it by itself.
+      groups.set(group ? `${key}/${groups.size}` : key, { key, writes: [write], items: [item] });
+    }
+  }
+  return [...groups.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+function lengthOf(write: Write): number {
+  if (write.kind === 'create') return write.event.length + write.message.length;
+  let length = write.snapshot?.length ?? 0;
+  for (const event of write.events) length += event.length;
+  for (const { value } of write.journal ?? []) length += value?.length ?? 0;
+  return length;
 }
 
 /** SQLSTATE 08 (connection), 57P (shutdown, crash): the statement's outcome is not known. */

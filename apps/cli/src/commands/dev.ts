@@ -26,7 +26,7 @@ export function devCommand(terminal: Terminal): Command {
     const server = new ServerProcess(config.agentDirs, variables, (exitCode) => {
       terminal.note(`The server has ended (exit code ${exitCode}). It starts again with the next change.`);
     });
-    const stopped = stopSignal(() => server.kill()).then(() => undefined);
+    const stopped = stopSignal(() => server.kill());
     const watcher = await agentFiles(config);
     for (;;) {
       server.start();

@@ -3,13 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Command } from 'commander';
 import type { MessageJson, PartJson, SendMessageRequestJson, StreamResponseJson, TaskJson } from '#protocol';
+import { answerHint, watchHint } from '../answer-hint.js';
 import { CliError, ExitCode } from '../cli-error.js';
 import { mediaTypeOf } from '../media-type.js';
-import { shellWord } from '../shell-word.js';
 import { connect, type Target, type TargetOptions, withTarget } from '../target.js';
 import { TaskFeed } from '../task-feed.js';
 import { TaskPrinter } from '../task-printer.js';
-import { isUnsuccessful, isWaiting, stateWord } from '../task-state-word.js';
+import { isEnded, isUnsuccessful, isWaiting, stateWord } from '../task-state-word.js';
 import { type Terminal } from '../terminal.js';
 
 interface SendOptions extends TargetOptions {
@@ -67,8 +67,12 @@ async function filePart(path: string): Promise<PartJson> {
   return { raw: content.toString('base64'), filename: basename(path), mediaType: mediaTypeOf(path) };
 }
 
-function messageOf(parts: PartJson[], { task, context }: Pick<SendOptions, 'task' | 'context'>): MessageJson {
-  return { messageId: randomUUID(), role: 'ROLE_USER', parts, taskId: task, contextId: context };
+function messageOf(
+  parts: PartJson[],
+  { task, context, idempotencyKey }: Pick<SendOptions, 'task' | 'context' | 'idempotencyKey'>,
+): MessageJson {
+  // Under one key the whole message has to be the same each time, so its id is too.
+  return { messageId: idempotencyKey ?? randomUUID(), role: 'ROLE_USER', parts, taskId: task, contextId: context };
 }
 
 /** Sends, prints the answer, and on a terminal goes on for as long as the agent asks and the person answers. */
@@ -139,15 +143,9 @@ class Conversation {
 
   private conclude(): void {
     const state = this.task?.status?.state;
-    const id = this.task?.id ?? '';
-    const target = `${shellWord(this.url)}${this.options.agent ? ` --agent ${shellWord(this.options.agent)}` : ''}`;
     if (isUnsuccessful(state)) this.terminal.exitCode = ExitCode.task;
-    else if (isWaiting(state)) {
-      this.terminal.note(
-        `The task waits for you. Answer with: perdure send ${target} 'ANSWER' --task ${shellWord(id)}`,
-      );
-    } else if (this.task && state !== 'TASK_STATE_COMPLETED') {
-      this.terminal.note(`The task goes on. Follow it with: perdure watch ${target} ${shellWord(id)}`);
-    }
+    if (this.task?.id === undefined || isEnded(state)) return;
+    const address = { url: this.url, agent: this.options.agent, taskId: this.task.id };
+    this.terminal.note(isWaiting(state) ? answerHint(address) : watchHint(address));
   }
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { StreamResponseJson, TaskStateJson } from '#protocol';
+import { answerHint, type TaskAddress } from '../answer-hint.js';
 import { ExitCode } from '../cli-error.js';
-import { shellWord } from '../shell-word.js';
 import { connect, type TargetOptions, withTarget } from '../target.js';
 import { TaskFeed } from '../task-feed.js';
 import { TaskPrinter } from '../task-printer.js';
@@ -11,6 +11,9 @@ import { type Terminal } from '../terminal.js';
 interface WatchOptions extends TargetOptions {
   readonly json?: boolean;
 }
+
+/** Questions of the past are followed by their answers at once; only one that stays open needs a hint. */
+const HINT_MS = 500;
 
 const HELP = `
 Prints what has happened so far, then what happens, each event once, until the task ends. When the line is cut, or the
@@ -29,25 +32,33 @@ export function watchCommand(terminal: Terminal): Command {
     .addHelpText('after', HELP)
     .action(async (url: string, taskId: string, options: WatchOptions) => {
       const feed = new TaskFeed(await connect(url, options), terminal);
-      const printer = new TaskPrinter(terminal);
-      let state: TaskStateJson | undefined;
-      terminal.progress.show('waiting for the server');
-      for await (const event of feed.watch(taskId)) {
-        state = stateIn(event) ?? state;
-        terminal.progress.show(stateWord(state));
-        if (options.json) terminal.json(event);
-        else printer.event(event);
-        if (isWaiting(stateIn(event))) terminal.note(answerHint(url, taskId, options));
-      }
+      const state = await follow(feed.watch(taskId), { url, agent: options.agent, taskId }, options, terminal);
       if (isUnsuccessful(state)) terminal.exitCode = ExitCode.task;
     });
 }
 
-function stateIn({ task, statusUpdate }: StreamResponseJson): TaskStateJson | undefined {
-  return task?.status?.state ?? statusUpdate?.status?.state;
-}
-
-function answerHint(url: string, taskId: string, { agent }: TargetOptions): string {
-  const target = [url, ...(agent ? ['--agent', agent] : [])].map(shellWord).join(' ');
-  return `The task waits for you. Answer with: perdure send ${target} 'ANSWER' --task ${shellWord(taskId)}`;
+/** Prints the events and resolves to the task's last state. */
+async function follow(
+  events: AsyncIterable<StreamResponseJson>,
+  task: TaskAddress,
+  { json }: WatchOptions,
+  terminal: Terminal,
+): Promise<TaskStateJson | undefined> {
+  const printer = new TaskPrinter(terminal);
+  let state: TaskStateJson | undefined;
+  let hint: NodeJS.Timeout | undefined;
+  terminal.progress.show('waiting for the server');
+  try {
+    for await (const event of events) {
+      clearTimeout(hint);
+      state = event.task?.status?.state ?? event.statusUpdate?.status?.state ?? state;
+      terminal.progress.show(stateWord(state));
+      if (json) terminal.json(event);
+      else printer.event(event);
+      if (isWaiting(state)) hint = setTimeout(() => terminal.note(answerHint(task)), HINT_MS);
+    }
+  } finally {
+    clearTimeout(hint);
+  }
+  return state;
 }
