@@ -57,6 +57,7 @@ describe('perdure send', () => {
     expect(call?.params).toMatchObject({
       tenant: 'acme',
       message: {
+        messageId: 'k1',
         taskId: 't1',
         contextId: 'c1',
         parts: [{ text: 'Sum' }, { raw: 'YSxi', filename: 'sales.csv', mediaType: 'text/csv' }],

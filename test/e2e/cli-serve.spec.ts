@@ -159,7 +159,7 @@ describe('perdure dev', () => {
     const [, secondUrl] = await dev.shows(LISTENS, before);
     expect((await cli('send', secondUrl!, 'Hi')).stdout).toContain('Second');
 
-    dev.signal('SIGINT');
+    dev.pressesCtrlC();
     expect(await dev.ended).toBe(0);
     expect((await cli('card', secondUrl!)).stderr).toContain('nothing listens there');
   });

@@ -86,10 +86,10 @@ describe('perdure watch', () => {
 
 describe('perdure tasks', () => {
   it('lists tasks over as many pages as it takes to reach the limit', async () => {
-    const agent = await anAgent(({ params }, reply) => {
-      const first = params.pageToken ? 100 : 0;
-      const tasks = Array.from({ length: params.pageSize }, (_, n) => ({ ...aTask('WORKING'), id: `t${first + n}` }));
-      reply.result({ tasks, nextPageToken: 'more', pageSize: params.pageSize, totalSize: 5000 });
+    const agent = await anAgent(({ params: { pageToken, pageSize = 50 } }, reply) => {
+      const first = pageToken ? 100 : 0;
+      const tasks = Array.from({ length: pageSize }, (_, n) => ({ ...aTask('WORKING'), id: `t${first + n}` }));
+      reply.result({ tasks, nextPageToken: 'more', pageSize, totalSize: 5000 });
     });
 
     const { stdout, stderr } = await cli('tasks', 'ls', agent.url, '--limit', '120', '--state', 'working');

@@ -85,7 +85,11 @@ export class JsonRpcClient {
 
   /** The same, answered as soon as the task is accepted. */
   start(content: Content, params: SendParams = {}, options?: CallOptions): Promise<TaskJson> {
-    return this.send(content, { ...params, configuration: { ...params.configuration, returnImmediately: true } }, options);
+    return this.send(
+      content,
+      { ...params, configuration: { ...params.configuration, returnImmediately: true } },
+      options,
+    );
   }
 
   /** Sends a message and follows what becomes of it. */
@@ -159,7 +163,10 @@ export function envelope(method: string, params?: unknown): Record<string, unkno
 }
 
 /** Does a GET (or what `options` say) and reads the answer. */
-export async function fetchAnswer(url: string, options: Parameters<typeof httpRequest>[1] = {}): Promise<HttpAnswer> {
+export async function fetchAnswer(
+  url: string,
+  options: Omit<Dispatcher.RequestOptions, 'origin' | 'path' | 'method'> & { method?: Dispatcher.HttpMethod } = {},
+): Promise<HttpAnswer> {
   return httpAnswer(await httpRequest(url, options));
 }
 

@@ -10,16 +10,18 @@ export const PERDURE = join(packageRoot(), 'dist/apps/cli/src/main.js');
 export class PerdureProcess {
   /** Everything it has written to stdout and stderr. */
   output = '';
-  /** Resolves to its exit code, or to the signal that ended it, when it is gone and its output is complete. */
+  /** Resolves to its exit code, or to the signal that ended it, when it and what it started are gone. */
   readonly ended: Promise<number | string>;
   private readonly child: ChildProcess;
 
   constructor(args: readonly string[], options: { env?: Record<string, string>; cwd?: string; command?: string } = {}) {
     const { command = process.execPath, env, cwd } = options;
+    // In a group of its own, like a command of an interactive shell: Ctrl-C reaches all of it.
     this.child = spawn(command, command === process.execPath ? [PERDURE, ...args] : args, {
       cwd,
       env: { ...process.env, NODE_ENV: undefined, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
     });
     for (const stream of [this.child.stdout!, this.child.stderr!]) {
       stream.setEncoding('utf8').on('data', (text: string) => (this.output += text));
@@ -43,13 +45,24 @@ export class PerdureProcess {
     }
   }
 
+  /** Sends the signal to this process alone, as `kill` does. */
   signal(signal: NodeJS.Signals): void {
     this.child.kill(signal);
   }
 
-  /** Ends it if it still runs, however the test went. */
+  /** Sends SIGINT to it and to all it started, as a terminal does. */
+  pressesCtrlC(): void {
+    process.kill(-this.pid, 'SIGINT');
+  }
+
+  /** Ends it with all it started, if anything of it still runs. */
   async dispose(): Promise<void> {
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGKILL');
+    try {
+      process.kill(-this.pid, 'SIGKILL');
+    } catch (error) {
+      // ESRCH: nothing of it is left.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    }
     await this.ended;
   }
 }

@@ -19,20 +19,31 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
-/** `perdure serve` as a process of its own; killed after the tests of the file if it still runs. */
+/** Starts servers for the tests of this file; those that still run after them are killed. */
+export function useServerProcesses(): (options: ServerProcessOptions) => Promise<ServerProcess> {
+  const processes: PerdureProcess[] = [];
+  afterAll(async () => {
+    await Promise.all(processes.map((perdure) => perdure.dispose()));
+  });
+  return ({ agents, dataDir = '', databaseUrl = '', env }) => {
+    const settings = { PORT: '0', PERDURE_LOG_FORMAT: 'json', PERDURE_LOG_LEVEL: 'info' };
+    const perdure = new PerdureProcess(['serve', ...agents], {
+      env: { ...settings, PERDURE_DATA_DIR: dataDir, DATABASE_URL: databaseUrl, ...env },
+    });
+    processes.push(perdure);
+    return ServerProcess.ready(perdure);
+  };
+}
+
+/** `perdure serve` as a process of its own. */
 export class ServerProcess {
   private constructor(
     private readonly perdure: PerdureProcess,
     readonly url: string,
   ) {}
 
-  /** Starts a server and resolves when it listens. Rejects with its output where it ends before. */
-  static async start({ agents, dataDir = '', databaseUrl = '', env }: ServerProcessOptions): Promise<ServerProcess> {
-    const settings = { PORT: '0', PERDURE_LOG_FORMAT: 'json', PERDURE_LOG_LEVEL: 'info' };
-    const perdure = new PerdureProcess(['serve', ...agents], {
-      env: { ...settings, PERDURE_DATA_DIR: dataDir, DATABASE_URL: databaseUrl, ...env },
-    });
-    afterAll(() => perdure.dispose());
+  /** Resolves when the server listens. Rejects with its output where it ends before. */
+  static async ready(perdure: PerdureProcess): Promise<ServerProcess> {
     const [, url] = await perdure.shows(/^Perdure listens on (http\S+)$/m);
     return new ServerProcess(perdure, url!);
   }
@@ -69,7 +80,7 @@ export class ServerProcess {
 
   /** Resolves with the first line of that kind that matches, logged already or yet to come. */
   async logged(msg: string, matches: (line: LogLine) => boolean = () => true): Promise<LogLine> {
-    for (let seen = 0; ; ) {
+    for (let seen = 0; ;) {
       const found = this.log.find((line) => line.msg === msg && matches(line));
       if (found) return found;
       await this.perdure.shows(/\n/, seen);

@@ -5,7 +5,7 @@ const SAME_REQUEST_MS = 250;
 const PARENT_CHECK_MS = 500;
 
 /**
- * Resolves at the first SIGTERM or SIGINT, or when the npm that runs this process is killed. From then on, a further
+ * Resolves at the first SIGTERM or SIGINT, or when the npx that runs this process is killed. From then on, a further
  * signal ends the process at once with the exit code it stands for (143, 130), after a call of `atOnce`.
  */
 export function stopSignal(atOnce: () => void = () => undefined): Promise<void> {
@@ -22,11 +22,11 @@ export function stopSignal(atOnce: () => void = () => undefined): Promise<void> 
     };
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);
-    if (process.env.npm_command !== undefined) whenOrphaned(resolve);
+    if (process.env.npm_command === 'exec') whenOrphaned(resolve);
   });
 }
 
-/** npm runs a command in a shell that a signal ends without reaching the command: then the shell is not its parent any more. */
+/** npx runs a command in a shell that a signal ends without reaching the command: then the shell is not its parent any more. */
 function whenOrphaned(stop: () => void): void {
   const parent = process.ppid;
   const timer = setInterval(() => {

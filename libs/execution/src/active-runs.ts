@@ -26,6 +26,7 @@ export class ActiveRuns {
   private readonly stopping = new AbortController();
   private unsubscribe: (() => void) | undefined;
   private idle: (() => void)[] = [];
+  private renewing: Promise<void> | undefined;
 
   constructor(
     private readonly store: Store,
@@ -36,10 +37,8 @@ export class ActiveRuns {
 
   start(): void {
     this.unsubscribe = this.signals.subscribe(ABORT_SIGNALS, (keys) => {
-      // Signals can be lost; then the next renewal tells.
-      if (keys === 'all') return void this.renew(0);
-      for (const run of this.runs.values())
-        if (keys.has(topicKey(run.lease))) run.abort('the task was canceled or taken over');
+      // A signal may come late, when another run of the task is under way here: the lease tells which one is meant.
+      void this.renew((run) => keys === 'all' || keys.has(topicKey(run.lease)));
     });
     void this.keepLeases();
   }
@@ -91,14 +90,18 @@ export class ActiveRuns {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       await delay(interval, undefined, { signal, ref: false }).catch(() => undefined);
+      if (signal.aborted) return;
+      // The last renewal may have no answer yet, and never get one.
+      if (this.renewing) this.abortExpired();
       // A run younger than half an interval is renewed the next time: most runs end before that.
-      if (!signal.aborted) await this.renew(interval / 2);
+      const due = (run: ActiveRun) => performance.now() - run.renewedAt >= interval / 2;
+      this.renewing ??= this.renew(due).finally(() => (this.renewing = undefined));
     }
   }
 
-  private async renew(minAgeMs: number): Promise<void> {
+  private async renew(isDue: (run: ActiveRun) => boolean): Promise<void> {
     const now = performance.now();
-    const due = [...this.runs.values()].filter((run) => now - run.renewedAt >= minAgeMs);
+    const due = [...this.runs.values()].filter(isDue);
     if (due.length === 0) return;
     try {
       const held = await this.store.leases.renew(
@@ -112,8 +115,13 @@ export class ActiveRuns {
       }
     } catch (error) {
       this.logger.warn({ err: error, runs: due.length }, 'lease.renewal_failed');
-      for (const run of due)
-        if (performance.now() - run.renewedAt > this.config.leaseMs) run.abort('the lease has run out');
+      this.abortExpired();
+    }
+  }
+
+  private abortExpired(): void {
+    for (const run of this.runs.values()) {
+      if (performance.now() - run.renewedAt > this.config.leaseMs) run.abort('the lease has run out');
     }
   }
 }

@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
-import { type ArtifactOptions, type ArtifactWriter, type Content } from '#agents';
-import { ArtifactSchema, type Part, PartSchema } from '#protocol';
+import { type ArtifactWriter, type Content } from '#agents';
+import { type Artifact, ArtifactSchema, type Part, PartSchema } from '#protocol';
 import { artifactEvent, partsOf, type RunWriter } from '#tasks';
 import { type RecordedCall } from './run-journal.js';
 
@@ -15,32 +15,35 @@ export class ArtifactEmitter implements ArtifactWriter {
   constructor(
     private readonly writer: RunWriter,
     private readonly call: RecordedCall,
-    private readonly options: ArtifactOptions & { readonly artifactId: string },
+    private readonly opened: Artifact,
+    private readonly options: {
+      readonly mediaType?: string;
+      /** Every promise that the handler gets passes through here. */
+      readonly watched: <T>(call: Promise<T>) => Promise<T>;
+    },
   ) {}
 
-  async append(content: Content): Promise<void> {
-    this.assertOpen();
-    await this.emit(partsOf(content, this.options.mediaType), false);
+  append(content: Content): Promise<void> {
+    return this.options.watched(this.emit(() => partsOf(content, this.options.mediaType), false));
   }
 
-  async close(): Promise<void> {
-    this.assertOpen();
+  close(): Promise<void> {
     // The protocol has no event for "that was the last chunk" alone: an artifact update has at least one part.
-    await this.emit([create(PartSchema, { content: { case: 'text', value: '' } })], true);
+    return this.options.watched(this.emit(() => [create(PartSchema, { content: { case: 'text', value: '' } })], true));
   }
 
-  async write(content: Content): Promise<void> {
+  write(content: Content): Promise<void> {
+    return this.options.watched(this.emit(() => partsOf(content, this.options.mediaType), true));
+  }
+
+  private async emit(content: () => Part[], lastChunk: boolean): Promise<void> {
     this.assertOpen();
-    await this.emit(partsOf(content, this.options.mediaType), true);
-  }
-
-  private async emit(parts: Part[], lastChunk: boolean): Promise<void> {
+    const parts = content();
     this.closed = lastChunk;
     if (this.call.recorded) return;
-    const { artifactId, name, description, metadata } = this.options;
     const append = this.started;
     this.started = true;
-    const artifact = create(ArtifactSchema, { artifactId, name, description, metadata, parts });
+    const artifact = create(ArtifactSchema, { ...this.opened, parts });
     const event = artifactEvent({ taskId: this.writer.task.id, contextId: this.writer.task.contextId }, artifact, {
       append,
       lastChunk,

@@ -1,3 +1,5 @@
+import { InvalidOutputError } from '#tasks';
+
 /** The handler called in another order than the last time: what is recorded no longer fits it. The text is for its author. */
 export class NonDeterministicHandlerError extends Error {
   override readonly name = 'NonDeterministicHandlerError';
@@ -16,4 +18,9 @@ export class RunEndedError extends Error {
 /** The run was told to stop: canceled, taken over, past its deadline, or the process is stopping. */
 export class RunAbortedError extends Error {
   override readonly name = 'RunAbortedError';
+}
+
+/** Whether another attempt would end the same way: the handler's code is what has to change. */
+export function isAuthorsFault(error: unknown): error is Error {
+  return error instanceof InvalidOutputError || error instanceof NonDeterministicHandlerError;
 }

@@ -1,7 +1,7 @@
 import { type AgentRegistry } from '#agents';
 import { type Config, type Logger } from '#platform';
 import { type Store } from '#store';
-import { type TaskJournal, topicKey } from '#tasks';
+import { type TaskJournal } from '#tasks';
 import { Loop } from './loop.js';
 import { type WorkerPool } from './worker-pool.js';
 
@@ -17,7 +17,7 @@ const PURGE_BATCH = 1_000;
  */
 export class Reaper {
   private readonly loop: Loop;
-  /** Tasks that this reaper is bringing to a slot: one that waits for it is still due at the next look. */
+  /** Ids of tasks that this reaper is bringing to a slot: one that waits for it is still due at the next look. */
   private readonly underWay = new Set<string>();
 
   constructor(
@@ -56,15 +56,18 @@ export class Reaper {
   private async runOverdue(): Promise<void> {
     const { pool, agents, logger } = this.parts;
     if (pool.free <= 0) return;
-    const overdue = await this.store.leases.overdue(this.store.db, GRACE_MS, Math.min(BATCH, pool.free));
+    const overdue = await this.store.leases.overdue(this.store.db, {
+      graceMs: GRACE_MS,
+      agents: agents.all().map(({ id }) => id),
+      except: [...this.underWay],
+      limit: Math.min(BATCH, pool.free),
+    });
     for (const { tenantId, taskId, agent } of overdue) {
-      const key = { tenantId, taskId };
-      if (!agents.get(agent) || this.underWay.has(topicKey(key))) continue;
-      this.underWay.add(topicKey(key));
+      this.underWay.add(taskId);
       pool
-        .claimAndRun(key, agent)
+        .claimAndRun({ tenantId, taskId }, agent)
         .catch((error: unknown) => logger.warn({ err: error, tenant: tenantId, task: taskId }, 'reaper.run_failed'))
-        .finally(() => this.underWay.delete(topicKey(key)));
+        .finally(() => this.underWay.delete(taskId));
     }
   }
 }

@@ -11,6 +11,8 @@ import { type MessageJson, MessageSchema, Role, TaskState, toJsonObject } from '
 import { InputPendingError } from '#store';
 import {
   agentMessage,
+  artifactOf,
+  assertText,
   type ClaimedRun,
   InvalidOutputError,
   partsOf,
@@ -20,7 +22,7 @@ import {
   taskStatus,
 } from '#tasks';
 import { ArtifactEmitter } from './artifact-emitter.js';
-import { RunAbortedError } from './handler-errors.js';
+import { isAuthorsFault, RunAbortedError } from './handler-errors.js';
 import { type RecordedCall, RunJournal } from './run-journal.js';
 
 /** What a call waits on for ever when its run has ended: whoever holds the promise is dropped with it. */
@@ -41,6 +43,7 @@ export class RunContext implements AgentTask {
   readonly suspended: Promise<void>;
   private readonly journal: RunJournal;
   private suspend!: () => void;
+  private fault: Error | undefined;
   /** Client messages that the turn has taken up, its first one included. */
   private consumed: number;
 
@@ -76,25 +79,58 @@ export class RunContext implements AgentTask {
     return this.journal.next('return');
   }
 
-  async status(content: Content): Promise<void> {
+  status(content: Content): Promise<void> {
+    return this.watched(this.emitStatus(content));
+  }
+
+  artifact(options: ArtifactOptions = {}): ArtifactWriter {
+    this.assertGoing();
+    const artifact = artifactOf({ ...options, artifactId: options.artifactId ?? '' });
+    const call = this.journal.next('artifact', artifact.name || null);
+    const { turn, position } = call.record(null);
+    artifact.artifactId ||= `artifact-${turn}-${position}`;
+    const { mediaType } = options;
+    return new ArtifactEmitter(this.writer, call, artifact, { mediaType, watched: (promise) => this.watched(promise) });
+  }
+
+  step<T>(name: string, run: (context: StepContext) => Promise<T> | T): Promise<T> {
+    return this.watched(this.runStep(name, run));
+  }
+
+  requestInput(content: Content): Promise<MessageJson> {
+    return this.watched(this.ask('input', TaskState.INPUT_REQUIRED, content));
+  }
+
+  requestAuth(content: Content): Promise<MessageJson> {
+    return this.watched(this.ask('auth', TaskState.AUTH_REQUIRED, content));
+  }
+
+  /** Throws what the handler did wrong in a call whose failure it did not let pass. */
+  assertFaultless(): void {
+    if (this.fault) throw this.fault;
+  }
+
+  /**
+   * A failure of a call that nobody awaits must not end the process. Nor is it forgotten, where the handler is to blame:
+   * the run does not end well.
+   */
+  private watched<T>(call: Promise<T>): Promise<T> {
+    call.catch((error: unknown) => {
+      if (isAuthorsFault(error)) this.fault ??= error;
+    });
+    return call;
+  }
+
+  private async emitStatus(content: Content): Promise<void> {
     this.assertGoing();
     const call = this.journal.next('status');
     const status = taskStatus(TaskState.WORKING, new Date(), agentMessage(this.subject, partsOf(content)));
     if (!call.recorded) await this.writer.emit(statusEvent(this.subject, status), call.record(null));
   }
 
-  artifact(options: ArtifactOptions = {}): ArtifactWriter {
+  private async runStep<T>(name: string, run: (context: StepContext) => Promise<T> | T): Promise<T> {
     this.assertGoing();
-    const call = this.journal.next('artifact', options.name ?? null);
-    const { turn, position } = call.record(null);
-    return new ArtifactEmitter(this.writer, call, {
-      ...options,
-      artifactId: options.artifactId ?? `artifact-${turn}-${position}`,
-    });
-  }
-
-  async step<T>(name: string, run: (context: StepContext) => Promise<T> | T): Promise<T> {
-    this.assertGoing();
+    assertText(name, 'the name of a step');
     const call = this.journal.next('step', name);
     if (call.recorded) return parse(call.recorded.value) as T;
     await this.writer.committed();
@@ -102,14 +138,6 @@ export class RunContext implements AgentTask {
     this.assertGoing();
     await this.writer.record(call.record(text));
     return parse(text) as T;
-  }
-
-  requestInput(content: Content): Promise<MessageJson> {
-    return this.ask('input', TaskState.INPUT_REQUIRED, content);
-  }
-
-  requestAuth(content: Content): Promise<MessageJson> {
-    return this.ask('auth', TaskState.AUTH_REQUIRED, content);
   }
 
   /** The client's messages answer the questions of a turn in order; a question without an answer ends the run here. */

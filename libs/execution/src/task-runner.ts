@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
-import { type Agent, type AgentRegistry, isFail, isReject } from '#agents';
+import { type Agent, type AgentRegistry, type CanceledTask, isFail, isReject } from '#agents';
 import { type Logger } from '#platform';
 import { isTerminal, type Message, PartSchema, TaskState } from '#protocol';
 import { InputPendingError, LeaseLostError, type Store } from '#store';
@@ -9,6 +9,7 @@ import {
   type ClaimedRun,
   InvalidOutputError,
   outputParts,
+  partsOf,
   type RunLoader,
   RunWriter,
   statusEvent,
@@ -17,7 +18,13 @@ import {
   type TaskStreams,
 } from '#tasks';
 import { type ActiveRun } from './active-runs.js';
-import { NonDeterministicHandlerError, RunAbortedError, RunEndedError, RunTimeoutError } from './handler-errors.js';
+import {
+  isAuthorsFault,
+  NonDeterministicHandlerError,
+  RunAbortedError,
+  RunEndedError,
+  RunTimeoutError,
+} from './handler-errors.js';
 import { retryDelay } from './retry-delay.js';
 import { RunContext } from './run-context.js';
 import { RunLog } from './run-log.js';
@@ -99,6 +106,7 @@ export class TaskRunner {
     output: Awaited<ReturnType<Agent['run']>>,
   ) {
     const call = context.returned();
+    context.assertFaultless();
     const message = output === undefined || output === null ? undefined : closingWords(run, output);
     try {
       await writer.settle({ state: TaskState.COMPLETED, message, inputs: context.lastInput });
@@ -124,8 +132,11 @@ export class TaskRunner {
     { writer, log }: { writer: RunWriter; log: RunLog },
     error: unknown,
   ): Promise<void> {
-    if (isReject(error)) return writer.settle(this.ended(run, TaskState.REJECTED, error.message));
-    if (isFail(error)) return writer.settle(this.ended(run, TaskState.FAILED, error.message));
+    if (isReject(error) || isFail(error)) {
+      const state = isReject(error) ? TaskState.REJECTED : TaskState.FAILED;
+      const invalid = await this.settleAsAsked(run, writer, state, error.message);
+      return invalid && this.afterError(run, agent, { writer, log }, invalid);
+    }
     const errorId = randomUUID();
     const failures = run.attempt + 1;
     const final = isAuthorsFault(error) || failures >= agent.retry.attempts;
@@ -147,10 +158,11 @@ export class TaskRunner {
   /** After a cancel the task is as it will stay; what is left is the author's clean-up outside, retried like a run. */
   private async cleanUp(run: ClaimedRun, agent: Agent, active: ActiveRun, log: RunLog): Promise<void> {
     const { store, loader, streams, config } = this.parts;
-    const context = new RunContext(run, new RunWriter(run, store, streams, config), loader, active.signal, log);
+    const writer = new RunWriter(run, store, streams, config);
+    const task = canceledTask(new RunContext(run, writer, loader, active.signal, log));
     const timer = runTimer(agent, active);
     try {
-      await outcome(() => agent.onCancel?.(context), new Promise(() => undefined), active.signal);
+      await outcome(() => agent.onCancel?.(task), new Promise(() => undefined), active.signal);
     } catch (error) {
       if (isStopped(active, error)) throw error;
       const failures = run.attempt + 1;
@@ -162,8 +174,16 @@ export class TaskRunner {
     await store.leases.finish(store.db, run.lease);
   }
 
-  private ended(run: ClaimedRun, state: TaskState, text: string) {
-    return { state, message: words(run, text === '' ? 'The agent gave no reason' : text) };
+  /** Ends the task with the author's words; answers with what is wrong with them, where they cannot be used. */
+  private async settleAsAsked(run: ClaimedRun, writer: RunWriter, state: TaskState, text: string) {
+    try {
+      const parts = partsOf(text === '' ? 'The agent gave no reason' : text);
+      await writer.settle({ state, message: agentMessage(subjectOf(run), parts) });
+    } catch (error) {
+      if (error instanceof InvalidOutputError) return error;
+      throw error;
+    }
+    return undefined;
   }
 
   private failure(run: ClaimedRun, text: string, metadata: Record<string, string>) {
@@ -183,6 +203,12 @@ function runTimer({ timeoutMs }: Agent, active: ActiveRun): NodeJS.Timeout {
 function failureReason(error: unknown): string {
   if (error instanceof RunTimeoutError) return 'timeout';
   return error instanceof NonDeterministicHandlerError ? 'non_deterministic' : 'error';
+}
+
+/** What a handler may see of a task that has ended: nothing to emit with. */
+function canceledTask(context: RunContext): CanceledTask {
+  const { id, contextId, tenant, principal, message, history, metadata, log, signal } = context;
+  return { id, contextId, tenant, principal, message, history, metadata, log, signal };
 }
 
 const SUSPENDED = Symbol('suspended');
@@ -207,10 +233,6 @@ async function outcome<T>(
   } finally {
     if (onAbort) signal.removeEventListener('abort', onAbort);
   }
-}
-
-function isAuthorsFault(error: unknown): boolean {
-  return error instanceof InvalidOutputError || error instanceof NonDeterministicHandlerError;
 }
 
 function closingWords(run: ClaimedRun, output: NonNullable<Awaited<ReturnType<Agent['run']>>>): Message {

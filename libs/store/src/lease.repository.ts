@@ -1,6 +1,17 @@
 import { type Queryable } from './database.js';
 import { type Lease, type TaskKey, TASK_COLUMNS, type TaskRow } from './task.row.js';
 
+/** Which overdue tasks a reaper looks for. */
+export interface OverdueFilter {
+  /** How long they have been due, in milliseconds. */
+  readonly graceMs: number;
+  /** Agents that the process serves; the tasks of others must not stand in the way of theirs. */
+  readonly agents: readonly string[];
+  /** Ids of tasks that are being fetched already. */
+  readonly except: readonly string[];
+  readonly limit: number;
+}
+
 /** SQL of leases: who may run a task, until when, and when the next claim is due. The database's clock decides. */
 export class LeaseRepository {
   /** Claims a task that is due: raises the token and holds it for `leaseMs`. Undefined where there is nothing to claim. */
@@ -21,15 +32,22 @@ export class LeaseRepository {
     return rows[0];
   }
 
-  /** Extends leases; answers with the keys (`tenant/task/token`) of those that still hold. */
+  /**
+   * Extends leases; answers with the keys (`tenant/task/token`) of those that still hold. Rows are locked in the
+   * committer's order, so that the two never wait for each other; planned anew each time, because a plan that was made
+   * while `tasks` was empty reads all of it.
+   */
   async renew(db: Queryable, leases: readonly Lease[], leaseMs: number): Promise<Set<string>> {
+    const sorted = leases.toSorted((a, b) => (leaseKey(a) < leaseKey(b) ? -1 : 1));
     const { rows } = await db.query<Lease>({
-      name: 'lease-renew',
-      text: `update perdure.tasks t set run_at = now() + $4::int4 * interval '1 ms'
-             from unnest($1::text[], $2::uuid[], $3::int8[]) l(tenant, id, token)
-             where t.tenant_id = l.tenant and t.id = l.id and t.lease_token = l.token and t.lease_owner is not null
+      text: `with l as materialized (
+               select l.* from unnest($1::text[], $2::uuid[], $3::int8[]) l(tenant, id, token),
+                 lateral (select 1 from perdure.tasks t where t.tenant_id = l.tenant and t.id = l.id
+                          and t.lease_token = l.token and t.lease_owner is not null for update) x)
+             update perdure.tasks t set run_at = now() + $4::int4 * interval '1 ms'
+             from l where t.tenant_id = l.tenant and t.id = l.id
              returning l.tenant as "tenantId", l.id as "taskId", l.token::float8 as token`,
-      values: [leases.map((l) => l.tenantId), leases.map((l) => l.taskId), leases.map((l) => l.token), leaseMs],
+      values: [sorted.map((l) => l.tenantId), sorted.map((l) => l.taskId), sorted.map((l) => l.token), leaseMs],
     });
     return new Set(rows.map(leaseKey));
   }
@@ -60,12 +78,13 @@ export class LeaseRepository {
     );
   }
 
-  /** Tasks whose claim has been due for `graceMs`: the queue lost them, or their holder died. Longest due first. */
-  async overdue(db: Queryable, graceMs: number, limit: number): Promise<(TaskKey & { agent: string })[]> {
+  /** Tasks whose claim has been due for a while: the queue lost them, or their holder died. Longest due first. */
+  async overdue(db: Queryable, wanted: OverdueFilter): Promise<(TaskKey & { agent: string })[]> {
     const { rows } = await db.query<TaskKey & { agent: string }>(
       `select tenant_id as "tenantId", id as "taskId", agent from perdure.tasks
-       where run_at <= now() - $1::int4 * interval '1 ms' order by run_at limit $2`,
-      [graceMs, limit],
+       where run_at <= now() - $1::int4 * interval '1 ms' and agent = any($2) and id <> all($3::uuid[])
+       order by run_at limit $4`,
+      [wanted.graceMs, wanted.agents, wanted.except, wanted.limit],
     );
     return rows;
   }

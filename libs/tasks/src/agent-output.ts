@@ -1,7 +1,9 @@
 import { create, type DescMessage, type JsonObject, type MessageShape } from '@bufbuild/protobuf';
-import { type Content } from '#agents';
+import { type ArtifactOptions, type Content } from '#agents';
 import {
   A2AError,
+  type Artifact,
+  ArtifactSchema,
   decodeJson,
   type MessageJson,
   MessageSchema,
@@ -29,10 +31,25 @@ export function partsOf(content: unknown, mediaType?: string): Part[] {
   return parts;
 }
 
+/** The artifact that an agent opens, without parts. */
+export function artifactOf(options: ArtifactOptions & { readonly artifactId: string }): Artifact {
+  const { artifactId, name, description, metadata } = options;
+  return decode(ArtifactSchema, plain({ artifactId, name, description, metadata }, 'artifact'), 'artifact');
+}
+
+/** Throws unless `text` is one that the protocol and the database can hold. */
+export function assertText(text: unknown, what: string): asserts text is string {
+  if (typeof text !== 'string') throw new InvalidOutputError(`${what} must be a string, not ${typeof text}`);
+  decode(PartSchema, { text }, what);
+}
+
 /** What a handler's return value or a `respond` says: a whole Message, or content for one. */
 export function outputParts(output: Content | MessageJson): { parts: Part[]; metadata?: JsonObject } {
   if (!isMessage(output)) return { parts: partsOf(output) };
-  return { parts: partsOf(output.parts), metadata: decode(MessageSchema, output, 'message').metadata };
+  return {
+    parts: partsOf(output.parts),
+    metadata: decode(MessageSchema, plain(output, 'message'), 'message').metadata,
+  };
 }
 
 function isMessage(output: Content | MessageJson): output is MessageJson {
@@ -52,7 +69,24 @@ function decodePart(item: unknown, index: number): Part {
   }
   const unknown = Object.keys(item).find((key) => !PART_FIELDS.has(key));
   if (unknown !== undefined) throw new InvalidOutputError(`content[${index}] has the unknown field ${unknown}`);
-  return decode(PartSchema, item, `content[${index}]`);
+  return decode(PartSchema, plain(item, `content[${index}]`), `content[${index}]`);
+}
+
+/** A JSON copy: what is undefined is absent, and a Date is its text. */
+function plain(value: object, where: string): unknown {
+  try {
+    return JSON.parse(JSON.stringify(value, assertJson));
+  } catch (error) {
+    throw new InvalidOutputError(`${where} is not JSON: ${String(error)}`, { cause: error });
+  }
+}
+
+/** Refuses what JSON.stringify would leave out or replace without a word. */
+function assertJson(key: string, value: unknown): unknown {
+  const odd =
+    typeof value === 'function' || typeof value === 'symbol' || (typeof value === 'number' && !Number.isFinite(value));
+  if (odd) throw new TypeError(`${key} is ${typeof value === 'number' ? value : `a ${typeof value}`}`);
+  return value;
 }
 
 function decode<Desc extends DescMessage>(schema: Desc, json: unknown, where: string): MessageShape<Desc> {

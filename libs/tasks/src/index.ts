@@ -1,5 +1,5 @@
 export { Tasks } from './tasks.js';
-export { InvalidOutputError, outputParts, partsOf } from './agent-output.js';
+export { artifactOf, assertText, InvalidOutputError, outputParts, partsOf } from './agent-output.js';
 export { type ClaimedRun, type RunInput, RunLoader } from './claimed-run.js';
 export { EagerStart, type LocalWorker } from './eager-start.js';
 export { RunWriter } from './run-writer.js';

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { type Config } from '#platform';
 import {
   applyEvent,
@@ -87,7 +88,8 @@ export class RunWriter {
 
   /**
    * Ends the run with a terminal or interrupted state and gives the lease back, in one commit.
-   * @throws InputPendingError when the client has sent more than `inputs` messages; the run may go on then.
+   * @throws InputPendingError when the client has sent more than `inputs` messages, InvalidOutputError when the message
+   * is too large; the run may go on then.
    */
   async settle(settlement: Settlement): Promise<void> {
     await this.notSettling();
@@ -104,6 +106,7 @@ export class RunWriter {
     const at = new Date();
     const status = taskStatus(settlement.state, at, settlement.message);
     const response = statusEvent({ taskId: this.task.id, contextId: this.task.contextId }, status);
+    this.checkSize(response);
     const write = this.write([response], at, settlement.record);
     const snapshot = this.artifactsChanged ? this.snapshot() : undefined;
     await this.store.committer.submit({ ...write, snapshot, release: true, inputs: settlement.inputs });
@@ -117,8 +120,7 @@ export class RunWriter {
 
   /** Appends without waiting: the next append's base is known before this one is committed. */
   private append(responses: StreamResponse[], record?: JournalRecord): Promise<void> {
-    const at = new Date();
-    const write = this.write(responses, at, record);
+    const write = this.write(responses, timeOf(responses), record);
     const first = this.sequence + 1;
     this.sequence += responses.length;
     for (const response of responses) this.take(response);
@@ -135,7 +137,8 @@ export class RunWriter {
       })
       .finally(() => {
         this.waiting--;
-        this.queue.shift()?.();
+        // All of them: nothing new is written before they go on, and whoever is passed over here might wait for ever.
+        if (this.waiting < WINDOW) for (const resolve of this.queue.splice(0)) resolve();
       });
     return this.last;
   }
@@ -180,22 +183,31 @@ export class RunWriter {
   private checkLimits(response: StreamResponse): void {
     if (this.waiting >= 4 * WINDOW)
       throw new InvalidOutputError('emissions are not awaited, and too many are under way');
-    const bytes = Buffer.byteLength(jsonText(StreamResponseSchema, response));
-    if (bytes > this.config.maxEventBytes) {
-      throw new InvalidOutputError(
-        `an event has ${bytes} bytes; the limit is ${this.config.maxEventBytes} (PERDURE_MAX_EVENT)`,
-      );
-    }
+    this.checkSize(response);
     // The last number is kept for the event that ends the task.
     if (this.sequence + 1 >= this.config.maxEventsPerTask) {
       throw new InvalidOutputError(`the task has ${this.sequence} events; that is the limit (PERDURE_MAX_EVENTS)`);
     }
   }
 
+  private checkSize(response: StreamResponse): void {
+    const bytes = Buffer.byteLength(jsonText(StreamResponseSchema, response));
+    const { maxEventBytes } = this.config;
+    if (bytes <= maxEventBytes) return;
+    throw new InvalidOutputError(`an event has ${bytes} bytes; the limit is ${maxEventBytes} (PERDURE_MAX_EVENT)`);
+  }
+
   private assertGoing(): void {
     if (this.failure) throw this.failure.error;
     if (this.ended) throw new LeaseLostError(this.run.lease.tenantId, this.run.lease.taskId);
   }
+}
+
+/** A write is as old as the status it tells of, so that lists are sorted by the times that clients see. */
+function timeOf(responses: readonly StreamResponse[]): Date {
+  const payload = responses.findLast(({ payload }) => payload.case === 'statusUpdate')?.payload;
+  const timestamp = payload?.case === 'statusUpdate' ? payload.value.status?.timestamp : undefined;
+  return timestamp ? timestampDate(timestamp) : new Date();
 }
 
 function statusOf(response: StreamResponse): { state: number; text: string } | undefined {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { create, type JsonObject } from '@bufbuild/protobuf';
+import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { v7 as uuidv7 } from 'uuid';
 import { type Agent } from '#agents';
 import { type Config, type Signals } from '#platform';
@@ -246,8 +247,8 @@ export class TaskJournal {
       const response = statusEvent({ taskId: row.id, contextId: row.contextId }, status);
       const text = jsonText(TaskStatusSchema, status);
       const event = jsonText(StreamResponseSchema, response);
-      const { state } = status;
-      await this.store.tasks.changeFromOutside(tx, row, { state, status: text, at: new Date(), event }, runAfter);
+      const at = status.timestamp ? timestampDate(status.timestamp) : new Date();
+      await this.store.tasks.changeFromOutside(tx, row, { state: status.state, status: text, at, event }, runAfter);
       if (runAfter) await this.store.outbox.add(tx, key);
       return { sequence: row.lastSequence + 1, response };
     });

@@ -11,7 +11,13 @@ interface Topic extends TaskKey {
   /** The newest event its watchers have been offered. */
   sequence: number;
   readonly subscriptions: Set<TaskSubscription>;
-  readonly waiters: Set<(task: Task | undefined) => void>;
+  readonly waiters: Set<Waiter>;
+}
+
+/** Waits for the first event after `sequence` that ends or interrupts the task. */
+interface Waiter {
+  readonly sequence: number;
+  done(task?: Task): void;
 }
 
 /** Where the signals for committed events are published, by `tenant/task`. */
@@ -85,12 +91,13 @@ export class TaskStreams {
     return new Promise((resolve) => {
       const done = (task?: Task) => {
         signal.removeEventListener('abort', aborted);
-        topic.waiters.delete(done);
+        topic.waiters.delete(waiter);
         this.drop(topic);
         resolve(task);
       };
       const aborted = () => done();
-      topic.waiters.add(done);
+      const waiter = { sequence, done };
+      topic.waiters.add(waiter);
       if (signal.aborted) done();
       else signal.addEventListener('abort', aborted, { once: true });
     });
@@ -113,14 +120,14 @@ export class TaskStreams {
   }
 
   private offer(topic: Topic, updates: readonly TaskUpdate[], settled?: Task): void {
-    let settles = false;
     for (const update of updates) {
       for (const subscription of topic.subscriptions) subscription.offer(update);
       topic.sequence = Math.max(topic.sequence, update.sequence);
       const state = stateOf(update.response);
-      settles ||= state !== undefined && isSettled(state);
+      if (state === undefined || !isSettled(state)) continue;
+      // A subscriber makes the topic read the log from its start, so this may be a question that was answered long ago.
+      for (const waiter of [...topic.waiters]) if (waiter.sequence < update.sequence) waiter.done(settled);
     }
-    if (settles) for (const waiter of [...topic.waiters]) waiter(settled);
   }
 
   /** Reads what the log has beyond what the topics have seen, until there is nothing more. */

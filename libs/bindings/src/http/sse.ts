@@ -26,7 +26,9 @@ export async function writeEvents<T>(
   format: SseFormat<T>,
 ): Promise<void> {
   try {
-    for (let item = first; item !== undefined; item = await events.next()) await sse.send(format.event(item));
+    for (let item = first; item !== undefined && !sse.gone; item = await events.next()) {
+      await sse.send(format.event(item));
+    }
   } catch (error) {
     if (!events.interrupted) await sse.send(format.failure(error));
   } finally {
@@ -61,10 +63,15 @@ export class SseResponse {
     response.flushHeaders();
   }
 
+  /** Whether the connection is closed, or given up. */
+  get gone(): boolean {
+    return this.response.destroyed;
+  }
+
   /** Writes one event; resolves when the reader keeps up, or is gone. */
   async send(event: SseEvent): Promise<void> {
     this.write(frame(event));
-    if (this.response.writableNeedDrain && !this.response.destroyed) {
+    if (this.response.writableNeedDrain && !this.gone) {
       await new Promise<void>((resolve) => (this.resume = resolve));
     }
   }
@@ -72,7 +79,7 @@ export class SseResponse {
   /** Ends the response, after a last comment if there is one. */
   end(comment?: string): void {
     clearInterval(this.keepAlive);
-    if (this.response.destroyed) return;
+    if (this.gone) return;
     this.watchForStall();
     this.response.end(comment === undefined ? '' : `: ${comment}\n\n`);
   }
@@ -82,7 +89,7 @@ export class SseResponse {
   }
 
   private write(text: string): void {
-    if (this.response.destroyed) return;
+    if (this.gone) return;
     this.keepAlive.refresh();
     if (!this.response.write(text)) this.watchForStall();
   }

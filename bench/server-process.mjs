@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { cpuMicroseconds, residentMebibytes } from './process-usage.mjs';
+
+const START_LIMIT_MS = 30_000;
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+/** The servers that can be measured, by name: the arguments of node, and the environment besides PORT. */
+const PROGRAMS = {
+  perdure: {
+    args: [here('../dist/apps/cli/src/main.js'), 'serve', here('../examples/agents/echo'), here('agents')],
+    env: { PERDURE_LOG_LEVEL: 'warn', GRPC_PORT: '0' },
+  },
+  sdk: { args: [here('yardstick-server.mjs')], env: {} },
+};
+
+/** A server under measurement, in a process of its own. */
+export class ServerProcess {
+  #process;
+  #output = '';
+
+  /** Starts the program with the database, if one is given. Resolves when it answers; rejects with what it said. */
+  static async start(program, { databaseUrl, nodeArgs = [] } = {}) {
+    const port = await freePort();
+    const { NODE_ENV: _unset, DATABASE_URL: _other, ...inherited } = process.env;
+    const env = { ...inherited, ...PROGRAMS[program].env, PORT: String(port) };
+    if (databaseUrl) env.DATABASE_URL = databaseUrl;
+    const child = spawn(process.execPath, [...nodeArgs, ...PROGRAMS[program].args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const server = new ServerProcess(program, port, child);
+    await server.#answers();
+    return server;
+  }
+
+  constructor(program, port, child) {
+    this.program = program;
+    this.port = port;
+    this.#process = child;
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (this.#output += text));
+  }
+
+  get cpuMicroseconds() {
+    return cpuMicroseconds(this.#process.pid);
+  }
+
+  get residentMebibytes() {
+    return residentMebibytes(this.#process.pid);
+  }
+
+  /** The warnings and errors it has logged as JSON lines. */
+  get complaints() {
+    return this.#output.split('\n').filter((line) => /"level":"(warn|error|fatal)"/.test(line));
+  }
+
+  /** SIGTERM; resolves when the process has ended. */
+  async stop() {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const ended = once(this.#process, 'exit');
+    this.#process.kill('SIGTERM');
+    await ended;
+  }
+
+  async #answers() {
+    const url = `http://127.0.0.1:${this.port}/agents/echo/.well-known/agent-card.json`;
+    for (const limit = Date.now() + START_LIMIT_MS; Date.now() < limit; await delay(20)) {
+      if (this.#process.exitCode !== null) break;
+      const response = await fetch(url).catch(() => undefined);
+      if (response?.ok) return;
+    }
+    await this.stop();
+    throw new Error(`${this.program} does not start:\n${this.#output.slice(-2_000)}`);
+  }
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}

@@ -1,0 +1,187 @@
+import pg from 'pg';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type AppendWrite, type CreateWrite, type GroupCommitter, LeaseLostError } from '#store';
+import { append, COMMITTER, creation, settlement, useCommitters } from '../support/committer.js';
+import { DatabaseProxy } from '../support/database-proxy.js';
+import { useDatabase } from '../support/postgres.js';
+import { useTables } from '../support/task-tables.js';
+
+const database = useDatabase();
+const tables = useTables(database);
+const startCommitter = useCommitters();
+const closing: (() => Promise<void>)[] = [];
+let proxy: DatabaseProxy;
+
+beforeEach(async () => {
+  proxy = await DatabaseProxy.start(database.url);
+});
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+/** Ends the connections of all committers, from the server's side. */
+async function terminate(): Promise<void> {
+  await tables.rows('select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = $1', [
+    COMMITTER,
+  ]);
+}
+
+/** Holds the rows of tasks, so that a flush that needs them waits in the middle. Answers with the way to let go. */
+async function hold(tasks: CreateWrite[]): Promise<() => Promise<void>> {
+  const client = new pg.Client(database.url);
+  await client.connect();
+  await client.query('begin');
+  await client.query('select from perdure.tasks where id = any($1) for update', [tasks.map(({ taskId }) => taskId)]);
+  const release = async () => void (await client.end());
+  closing.push(release);
+  return release;
+}
+
+async function untilBlocked(): Promise<void> {
+  await tables.waitFor(async () => {
+    const blocked = `select pid from pg_stat_activity where application_name = $1 and wait_event_type = 'Lock'`;
+    expect(await tables.rows(blocked, [COMMITTER])).toHaveLength(1);
+  });
+}
+
+/** Submits to the committer and tells, for each write, whether it was acknowledged. */
+async function submitAll(committer: GroupCommitter, writes: (CreateWrite | AppendWrite)[]): Promise<boolean[]> {
+  const settled = await Promise.allSettled(writes.map((write) => committer.submit(write)));
+  return settled.map(({ status }) => status === 'fulfilled');
+}
+
+async function eventsOf(tasks: CreateWrite[]): Promise<number[]> {
+  return Promise.all(tasks.map(async ({ taskId }) => (await tables.events(taskId)).length));
+}
+
+it('goes on after its idle connection was ended', async () => {
+  const committer = await startCommitter(database.url);
+  for (let i = 0; i < 3; i++) {
+    await terminate();
+    const task = creation();
+    await committer.submit(task);
+    expect(await eventsOf([task])).toEqual([1]);
+  }
+});
+
+it('commits every write once when its connection is ended in the middle of a flush', async () => {
+  const committer = await startCommitter(database.url);
+  const tasks = Array.from({ length: 20 }, () => creation());
+  await submitAll(committer, tasks);
+  const release = await hold(tasks.slice(10, 11));
+  const created = creation();
+  const acknowledged = submitAll(committer, [...tasks.map((task) => append(task, ['a', 'b'])), created]);
+  await untilBlocked();
+  await terminate();
+  await release();
+  expect(await acknowledged).toEqual(Array(21).fill(true));
+  expect(await eventsOf(tasks)).toEqual(Array(20).fill(3));
+  expect(await eventsOf([created])).toEqual([1]);
+});
+
+it('settles every write when connections are ended again and again, and stores the acknowledged ones once', async () => {
+  const committer = await startCommitter(database.url);
+  const tasks = Array.from({ length: 40 }, () => creation());
+  let ended = 0;
+  const ending = (async () => {
+    for (; ended < 8; ended++) await terminate();
+  })();
+  const written = await Promise.all(
+    tasks.map(async (task) => {
+      await committer.submit(task);
+      let base = 1;
+      for (; ended < 8; base++) await committer.submit(append(task, [String(base)], { base }));
+      return base;
+    }),
+  );
+  await ending;
+  expect(await eventsOf(tasks)).toEqual(written);
+  await tables.expectSound();
+});
+
+it('finds out that a flush was committed whose answer was lost, and does not write it twice', async () => {
+  const committer = await startCommitter(proxy.url);
+  const task = creation();
+  await committer.submit(task);
+  const other = creation();
+  const record = { turn: 1, position: 1, kind: 'step', name: 's', value: '1' };
+  const writes = [
+    append(task, ['a']),
+    append(task, [], { base: 2, journal: [record] }),
+    settlement(task, 'COMPLETED', 3, { base: 2, inputs: 1 }),
+    other,
+  ];
+  const lost = proxy.loseNextAnswer(COMMITTER);
+  const acknowledged = await submitAll(committer, writes);
+  await lost;
+  expect(acknowledged).toEqual(Array(4).fill(true));
+  expect(await eventsOf([task, other])).toEqual([3, 1]);
+  expect(await tables.journal(task.taskId)).toHaveLength(1);
+  expect(await tables.task(task.taskId)).toMatchObject({ state: 3, run_at: null });
+  await tables.expectSound();
+});
+
+it('tells a refused write whose answer was lost that its lease is lost', async () => {
+  const committer = await startCommitter(proxy.url);
+  const task = creation();
+  await committer.submit(task);
+  const lost = proxy.loseNextAnswer(COMMITTER);
+  const stale = committer.submit(append(task, ['stale'], { token: 0 }));
+  await lost;
+  await expect(stale).rejects.toBeInstanceOf(LeaseLostError);
+  expect(await eventsOf([task])).toEqual([1]);
+});
+
+it('does not wait for a backend that has not noticed that its line is dead', async () => {
+  const committer = await startCommitter(proxy.url);
+  const task = creation();
+  await committer.submit(task);
+  const release = await hold([task]);
+  const acknowledged = submitAll(committer, [append(task, ['a'])]);
+  await untilBlocked();
+  proxy.loseClientSide(COMMITTER);
+  // Both the old backend and the new one may want the row now; the old one is not there to take it.
+  await tables.waitFor(async () => expect(proxy.count(COMMITTER)).toBe(1));
+  await release();
+  expect(await acknowledged).toEqual([true]);
+  expect(await eventsOf([task])).toEqual([2]);
+});
+
+it('gives a line up that does not answer', async () => {
+  const committer = await startCommitter(database.url, { answerTimeoutMs: 300 });
+  const task = creation();
+  await committer.submit(task);
+  const release = await hold([task]);
+  const acknowledged = submitAll(committer, [append(task, ['a'])]);
+  await untilBlocked();
+  const [first] = await tables.rows<{ pid: number }>('select pid from pg_stat_activity where application_name = $1', [
+    COMMITTER,
+  ]);
+  await tables.waitFor(async () => {
+    const again = await tables.rows('select pid from pg_stat_activity where application_name = $1 and pid <> $2', [
+      COMMITTER,
+      first!.pid,
+    ]);
+    expect(again).toHaveLength(1);
+  });
+  await release();
+  expect(await acknowledged).toEqual([true]);
+  expect(await eventsOf([task])).toEqual([2]);
+});
+
+it('commits what was submitted before it was stopped, and refuses what comes later', async () => {
+  const committer = await startCommitter(database.url);
+  const tasks = Array.from({ length: 600 }, () => creation());
+  const acknowledged = submitAll(committer, tasks);
+  await committer.stop();
+  expect(await acknowledged).toEqual(Array(600).fill(true));
+  await expect(committer.submit(creation())).rejects.toThrow('stopped');
+});
+
+it('can be stopped while the database is away: what waits fails', async () => {
+  const committer = await startCommitter(proxy.url);
+  await proxy.close();
+  const acknowledged = submitAll(committer, [creation(), creation()]);
+  await committer.stop();
+  expect(await acknowledged).toEqual([false, false]);
+});

@@ -1,0 +1,103 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+/** `ReadyForQuery`, outside of a transaction: Postgres has committed what was asked, and says so. */
+const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
+
+interface Line {
+  readonly client: Socket;
+  readonly server: Socket;
+  /** From the startup packet. */
+  application: string;
+  /** Called when Postgres has answered the query under way; the answer is not passed on. */
+  loseAnswer?: () => void;
+}
+
+/** A TCP proxy in front of Postgres, to break its connections at a chosen moment. */
+export class DatabaseProxy {
+  private readonly lines = new Set<Line>();
+  private readonly kept: Socket[] = [];
+
+  private constructor(
+    private readonly listener: Server,
+    /** The database's URL, through the proxy. */
+    readonly url: string,
+  ) {}
+
+  static async start(databaseUrl: string): Promise<DatabaseProxy> {
+    const target = new URL(databaseUrl);
+    const listener = createServer().listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    const { port } = listener.address() as AddressInfo;
+    const proxied = Object.assign(new URL(databaseUrl), { hostname: '127.0.0.1', port: String(port) });
+    const proxy = new DatabaseProxy(listener, proxied.href);
+    listener.on('connection', (client) => proxy.open(client, connect(Number(target.port), target.hostname)));
+    return proxy;
+  }
+
+  /** How many connections of that application name are open. */
+  count(application: string): number {
+    return [...this.lines].filter((line) => line.application === application).length;
+  }
+
+  /** Lets the application's next statement through and cuts the connection instead of passing the answer on. Resolves then. */
+  loseNextAnswer(application: string): Promise<void> {
+    const line = this.lineOf(application);
+    return new Promise((resolve) => (line.loseAnswer = resolve));
+  }
+
+  /** Cuts the application's side alone: Postgres does not notice, as with a line that has died. */
+  loseClientSide(application: string): void {
+    const line = this.lineOf(application);
+    this.lines.delete(line);
+    this.kept.push(line.server);
+    line.server.removeAllListeners('data').resume();
+    line.client.removeAllListeners('close').destroy();
+  }
+
+  /** Cuts every connection; new ones are taken. */
+  cut(): void {
+    for (const { client, server } of this.lines) [client, server].forEach((socket) => socket.destroy());
+  }
+
+  /** Takes the database away: cuts every connection and refuses new ones. */
+  async close(): Promise<void> {
+    const closed = once(this.listener, 'close');
+    this.listener.close();
+    this.cut();
+    for (const socket of this.kept) socket.destroy();
+    await closed;
+  }
+
+  private lineOf(application: string): Line {
+    const line = [...this.lines].find((each) => each.application === application);
+    if (!line) throw new Error(`no connection of ${application} is open`);
+    return line;
+  }
+
+  private open(client: Socket, server: Socket): void {
+    const line: Line = { client, server, application: '' };
+    this.lines.add(line);
+    client.on('data', (data) => {
+      line.application ||= /application_name\0([^\0]*)\0/.exec(data.toString('latin1'))?.[1] ?? '';
+      server.write(data);
+    });
+    server.on('data', (data) => this.answer(line, data));
+    for (const socket of [client, server]) {
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        this.lines.delete(line);
+        client.destroy();
+        server.destroy();
+      });
+    }
+  }
+
+  private answer({ client, server, loseAnswer }: Line, data: Buffer): void {
+    if (!loseAnswer) return void client.write(data);
+    if (!data.subarray(-READY.length).equals(READY)) return;
+    client.destroy();
+    server.destroy();
+    loseAnswer();
+  }
+}

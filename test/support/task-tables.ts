@@ -1,0 +1,132 @@
+import pg from 'pg';
+import { afterAll, beforeAll, expect, vi } from 'vitest';
+import { type StreamResponseJson, type TaskStatusJson } from '#protocol';
+
+/** A row of `perdure.tasks`, with the columns' own names. */
+export interface StoredTask {
+  readonly state: number;
+  readonly last_sequence: number;
+  readonly snapshot: string | null;
+  readonly snapshot_sequence: number;
+  readonly turn: number;
+  readonly lease_token: string;
+  readonly lease_owner: string | null;
+  readonly run_at: Date | null;
+  readonly attempt: number;
+  readonly lost: number;
+}
+
+/** What stands in the tables, read past the engine. */
+export class TaskTables {
+  constructor(readonly pool: pg.Pool) {}
+
+  async rows<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
+    return (await this.pool.query<Row>(text, values)).rows;
+  }
+
+  async task(id: string): Promise<StoredTask> {
+    const [row] = await this.rows<StoredTask>('select * from perdure.tasks where id = $1', [id]);
+    if (!row) throw new Error(`there is no task ${id}`);
+    return row;
+  }
+
+  /** The log of a task, in order. */
+  async events(id: string): Promise<StreamResponseJson[]> {
+    const rows = await this.rows<{ event: string }>(
+      'select event from perdure.task_events where task_id = $1 order by sequence',
+      [id],
+    );
+    return rows.map(({ event }) => JSON.parse(event) as StreamResponseJson);
+  }
+
+  /** What the log tells of the states, in order. */
+  async states(id: string): Promise<string[]> {
+    const statuses = (await this.events(id)).map(({ task, statusUpdate }) => (task ?? statusUpdate)?.status);
+    return statuses.filter((status) => status !== undefined).map((status) => stateName(status));
+  }
+
+  async journal(id: string): Promise<{ turn: number; position: number; kind: string; name: string; value: string }[]> {
+    return this.rows('select * from perdure.task_journal where task_id = $1 order by turn, position', [id]);
+  }
+
+  /** Resolves when the task is in the state. */
+  async until(id: string, state: string): Promise<void> {
+    await this.waitFor(async () => expect((await this.states(id)).at(-1)).toBe(state));
+  }
+
+  /** Asks again and again until `assertion` holds. */
+  async waitFor(assertion: () => Promise<unknown>): Promise<void> {
+    await vi.waitFor(assertion, { timeout: 15_000, interval: 20 });
+  }
+
+  /** Everything the tables hold, as one text. */
+  async everything(): Promise<string> {
+    const tables = ['tasks', 'task_events', 'task_messages', 'task_journal', 'idempotency_keys'];
+    const rows = await Promise.all(tables.map((table) => this.rows(`select * from perdure.${table}`)));
+    return JSON.stringify(rows);
+  }
+
+  /** What must be true of every task at every moment at which nothing is being written. */
+  async expectSound(): Promise<void> {
+    for (const [promise, broken] of Object.entries(UNSOUND)) expect(await this.rows(broken), promise).toEqual([]);
+  }
+}
+
+/** The tables of a database; whatever the tests of the file did, they are sound at the end. */
+export function useTables(database: { readonly url: string }): TaskTables {
+  // The pool opens its first connection when the first statement comes, and the URL is known by then.
+  let pool: pg.Pool | undefined;
+  const tables = new TaskTables({ query: (...args: [string, unknown[]]) => pool!.query(...args) } as never);
+  beforeAll(() => {
+    pool = new pg.Pool({ connectionString: database.url, max: 3 });
+    // The database goes away under the idle connections at the end.
+    pool.on('error', () => undefined);
+  });
+  afterAll(async () => {
+    await tables.expectSound();
+    await pool?.end();
+  });
+  return tables;
+}
+
+function stateName({ state }: TaskStatusJson): string {
+  return String(state).replace('TASK_STATE_', '');
+}
+
+const COUNTED = `select tenant_id, agent, state, count(*) as n from perdure.tasks group by 1, 2, 3`;
+const COUNTERS = `select tenant_id, agent, state, sum(count) as n from perdure.task_counts group by 1, 2, 3 having sum(count) <> 0`;
+
+/** Each promise with the query for what breaks it. */
+const UNSOUND = {
+  'events are numbered 1, 2, 3 … up to the row’s own counter': `
+    select t.id, t.last_sequence, count(e.sequence), max(e.sequence) from perdure.tasks t
+    left join perdure.task_events e on e.tenant_id = t.tenant_id and e.task_id = t.id
+    group by t.tenant_id, t.id having count(e.sequence) <> t.last_sequence or max(e.sequence) <> t.last_sequence`,
+  'no event, message or record is without its task': `
+    select task_id from (select tenant_id, task_id from perdure.task_events union all select tenant_id, task_id
+      from perdure.task_messages union all select tenant_id, task_id from perdure.task_journal) x
+    where not exists (select from perdure.tasks t where t.tenant_id = x.tenant_id and t.id = x.task_id)`,
+  'messages are counted': `
+    select t.id, t.messages, t.inputs from perdure.tasks t
+    left join perdure.task_messages m on m.tenant_id = t.tenant_id and m.task_id = t.id
+    group by t.tenant_id, t.id having count(m.ordinal) <> t.messages or count(m.input) <> t.inputs
+      or max(m.ordinal) <> t.messages or max(m.input) <> t.inputs`,
+  'counters are exact': `(${COUNTED} except ${COUNTERS}) union all (${COUNTERS} except ${COUNTED})`,
+  'the status is the one that the newest status event tells': `
+    select t.id, t.status, x.status from perdure.tasks t, lateral (
+      select coalesce(e.event::jsonb #> '{statusUpdate,status}', e.event::jsonb #> '{task,status}') as status
+      from perdure.task_events e where e.tenant_id = t.tenant_id and e.task_id = t.id
+        and (e.event::jsonb ? 'statusUpdate' or e.event::jsonb ? 'task') order by e.sequence desc limit 1) x
+    where t.status::jsonb <> x.status`,
+  'the time of the status is the one that clients see': `
+    select id, status_timestamp, status from perdure.tasks
+    where status_timestamp <> (status::jsonb ->> 'timestamp')::timestamptz`,
+  'nothing follows an end': `
+    select t.id, t.state, e.event from perdure.tasks t
+    join perdure.task_events e on e.tenant_id = t.tenant_id and e.task_id = t.id and e.sequence = t.last_sequence
+    where t.state in (3, 4, 5, 7) and (e.event::jsonb #>> '{statusUpdate,status,state}') is null`,
+  'a task that has ended has no deadline': `select id from perdure.tasks where state in (3, 4, 5, 7) and deadline is not null`,
+  'a task that waits for its client has nothing to run': `
+    select id, run_at, lease_owner from perdure.tasks where state in (6, 8) and (run_at is not null or lease_owner is not null)`,
+  'a snapshot is of an event that is there': `select id from perdure.tasks where snapshot_sequence > last_sequence`,
+};
