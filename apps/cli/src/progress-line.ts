@@ -7,6 +7,8 @@ const ERASE_LINE = '\r\u001b[2K';
 
 /** One line at the bottom of a terminal that shows what is awaited, and since when. Does nothing on other streams. */
 export class ProgressLine {
+  /** Set while the cursor stands behind an unfinished line of output, which drawing would erase. */
+  isPaused = false;
   private label = '';
   private since = 0;
   private frame = 0;
@@ -35,9 +37,6 @@ export class ProgressLine {
     this.timer = undefined;
     this.clear();
   }
-
-  /** Whether it may draw: false while the cursor stands behind an unfinished line of output. */
-  isPaused = false;
 
   private draw(): void {
     if (this.isPaused) return;

@@ -35,7 +35,7 @@ export class TaskFeed {
   ): AsyncGenerator<StreamResponseJson> {
     const isOver = () => this.hasAnswer || isEnded(this.state) || isWaiting(this.state);
     try {
-      yield* this.deliver(this.target.client.stream('SendStreamingMessage', request, { headers }));
+      yield* this.deliver(this.target.client.stream('SendStreamingMessage', request, { headers }), isOver);
     } catch (error) {
       // A task without a name cannot be taken up again, and sending once more could start a second one.
       if (this.taskId === undefined || !isPassing(error)) throw error;
@@ -55,7 +55,7 @@ export class TaskFeed {
   private async *subscribe(taskId: string, isOver: () => boolean): AsyncGenerator<StreamResponseJson> {
     while (!isOver()) {
       try {
-        yield* this.deliver(this.open(taskId));
+        yield* this.deliver(this.open(taskId), isOver);
         this.cutAt = undefined;
         if (!isOver()) await this.pause();
       } catch (error) {
@@ -78,7 +78,10 @@ export class TaskFeed {
     }
   }
 
-  private async *deliver(events: AsyncIterable<StreamEvent>): AsyncGenerator<StreamResponseJson> {
+  private async *deliver(
+    events: AsyncIterable<StreamEvent>,
+    isOver: () => boolean,
+  ): AsyncGenerator<StreamResponseJson> {
     for await (const { sequence, response } of events) {
       this.hasContact = true;
       this.cutAt = undefined;
@@ -87,6 +90,8 @@ export class TaskFeed {
       this.pauseMs = FIRST_PAUSE_MS;
       this.follow(response);
       yield response;
+      // A snapshot may show how things stood before this message; only an event tells what came of it.
+      if (!response.task && isOver()) return;
     }
   }
 
