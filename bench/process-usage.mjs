@@ -8,7 +8,8 @@ const CLOCK_TICK_US = 10_000;
  */
 export function cpuMicroseconds(pid, { children = false } = {}) {
   const own = ticksOf(pid);
-  const living = children ? childrenOf(pid).map(ticksOf) : [];
+  // One that ends between the two looks is NaN here; its time is with its parent's by the next measurement.
+  const living = children ? childrenOf(pid).map(ticksOf).filter(Number.isFinite) : [];
   return [own, ...living].reduce((sum, ticks) => sum + ticks, 0) * CLOCK_TICK_US;
 }
 

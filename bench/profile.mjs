@@ -41,7 +41,10 @@ export async function profile(lab) {
     tables: [
       timeTable('function', functions, TOP_FUNCTIONS),
       timeTable('file or package', places, TOP_PLACES),
-      { columns: ['statement', 'calls', 'mean ms', 'rows', 'µs per send', 'WAL bytes per send', 'buffers per send'], rows: run.statements },
+      {
+        columns: ['statement', 'calls', 'mean ms', 'rows', 'µs per send', 'WAL bytes per send', 'buffers per send'],
+        rows: run.statements,
+      },
     ],
     bars: [],
   };
@@ -77,6 +80,8 @@ async function topStatements(lab, answered) {
 /** A statement's beginning, and for those of the committer what tells them apart. */
 function summary(query) {
   const text = query.replace(/\s+/g, ' ').replaceAll('|', '/').trim();
-  const parts = text.startsWith('with') ? text.match(/\b\w+ as (?:materialized )?\(/g)?.map((part) => part.split(' ')[0]) : undefined;
+  const parts = text.startsWith('with')
+    ? text.match(/\b\w+ as (?:materialized )?\(/g)?.map((part) => part.split(' ')[0])
+    : undefined;
   return parts ? `with ${parts.join(', ')}` : text.slice(0, 70);
 }

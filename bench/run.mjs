@@ -46,7 +46,7 @@ async function* measured(lab, options) {
     facts[name] = section.facts;
     yield section;
   }
-  yield await audit(lab);
+  if (lab.answered.size > 0) yield await audit(lab);
 }
 
 function readOptions() {

@@ -28,7 +28,10 @@ export class ServerProcess {
     const { NODE_ENV: _unset, DATABASE_URL: _other, ...inherited } = process.env;
     const env = { ...inherited, ...PROGRAMS[program].env, PORT: String(port) };
     if (databaseUrl) env.DATABASE_URL = databaseUrl;
-    const child = spawn(process.execPath, [...nodeArgs, ...PROGRAMS[program].args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [...nodeArgs, ...PROGRAMS[program].args], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const server = new ServerProcess(program, port, child);
     await server.#answers();
     return server;

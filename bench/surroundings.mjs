@@ -13,7 +13,11 @@ const SYNCS = 300;
 /** Machine, versions and Postgres settings of a run, as pairs of a name and a text. */
 export async function surroundings(postgres) {
   const [{ version }] = await postgres.query('postgres', "select current_setting('server_version') as version");
-  const settings = await postgres.query('postgres', 'select name, current_setting(name) as value from unnest($1::text[]) name', [SETTINGS]);
+  const settings = await postgres.query(
+    'postgres',
+    'select name, current_setting(name) as value from unnest($1::text[]) name',
+    [SETTINGS],
+  );
   const [cpu] = cpus();
   return [
     ['date', new Date().toISOString().slice(0, 16).replace('T', ' ') + ' UTC'],
@@ -21,9 +25,15 @@ export async function surroundings(postgres) {
     ['memory', `${(totalmem() / 1_024 ** 3).toFixed(1)} GiB`],
     ['system', `${type()} ${release()}`],
     ['load average before', loadavg()[0].toFixed(2)],
-    ['disk', `${filesystemOf(postgres.folder)}; write and fdatasync of 8 KiB: ${Math.round(syncMicroseconds(postgres.folder))} µs (median)`],
+    [
+      'disk',
+      `${filesystemOf(postgres.folder)}; write and fdatasync of 8 KiB: ${Math.round(syncMicroseconds(postgres.folder))} µs (median)`,
+    ],
     ['perdure', packageVersion()],
-    ['yardstick', `@a2a-js/sdk ${dependencyVersion('@a2a-js/sdk')}, express ${dependencyVersion('express')}, kysely ${dependencyVersion('kysely')}`],
+    [
+      'yardstick',
+      `@a2a-js/sdk ${dependencyVersion('@a2a-js/sdk')}, express ${dependencyVersion('express')}, kysely ${dependencyVersion('kysely')}`,
+    ],
     ['Node.js', `${process.versions.node}, NODE_ENV unset`],
     ['Postgres', `${version}, embedded, over TCP, the same for all`],
     ['its settings', settings.map(({ name, value }) => `${name} ${value}`).join(', ')],
@@ -52,7 +62,9 @@ function syncMicroseconds(folder) {
 function filesystemOf(folder) {
   try {
     const mounts = readFileSync('/proc/self/mounts', 'utf8').trimEnd().split('\n');
-    const places = mounts.map((line) => line.split(' ')).filter(([, place]) => place === '/' || `${folder}/`.startsWith(`${place}/`));
+    const places = mounts
+      .map((line) => line.split(' '))
+      .filter(([, place]) => place === '/' || `${folder}/`.startsWith(`${place}/`));
     const [, , kind] = places.reduce((longest, mount) => (mount[1].length >= longest[1].length ? mount : longest));
     return kind;
   } catch {

@@ -25,7 +25,9 @@ async function databaseStore(connectionString) {
   const { DatabaseTaskStore } = await import('@a2a-js/sdk/server/database');
   const { Kysely, PostgresDialect } = await import('kysely');
   const { default: pg } = await import('pg');
-  return new DatabaseTaskStore(new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString }) }) }));
+  return new DatabaseTaskStore(
+    new Kysely({ dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString }) }) }),
+  );
 }
 
 /** TASK and WORKING, then what the agent does, then COMPLETED with what it answers. */
@@ -34,11 +36,25 @@ function executor(work) {
     async execute({ taskId, contextId, userMessage }, bus) {
       const ids = { taskId, contextId };
       const status = (state, message) => ({ state, message, timestamp: new Date().toISOString() });
-      bus.publish(AgentEvent.task({ ...emptyTask(userMessage), ...{ id: taskId, contextId }, status: status(TaskState.TASK_STATE_SUBMITTED) }));
-      bus.publish(AgentEvent.statusUpdate({ ...ids, status: status(TaskState.TASK_STATE_WORKING), metadata: undefined }));
+      bus.publish(
+        AgentEvent.task({
+          ...emptyTask(userMessage),
+          ...{ id: taskId, contextId },
+          status: status(TaskState.TASK_STATE_SUBMITTED),
+        }),
+      );
+      bus.publish(
+        AgentEvent.statusUpdate({ ...ids, status: status(TaskState.TASK_STATE_WORKING), metadata: undefined }),
+      );
       const parts = await work(userMessage, ids, bus);
       const message = parts && agentMessage(ids, parts);
-      bus.publish(AgentEvent.statusUpdate({ ...ids, status: status(TaskState.TASK_STATE_COMPLETED, message), metadata: undefined }));
+      bus.publish(
+        AgentEvent.statusUpdate({
+          ...ids,
+          status: status(TaskState.TASK_STATE_COMPLETED, message),
+          metadata: undefined,
+        }),
+      );
     },
     cancelTask: async () => undefined,
   };
@@ -53,13 +69,32 @@ async function chunks(message, ids, bus) {
   const artifactId = randomUUID();
   for (let index = 0; index < count; index++) {
     await nextTurn();
-    bus.publish(AgentEvent.artifactUpdate({ ...ids, ...chunk(artifactId, index), lastChunk: index === count - 1, metadata: undefined }));
+    bus.publish(
+      AgentEvent.artifactUpdate({
+        ...ids,
+        ...chunk(artifactId, index),
+        lastChunk: index === count - 1,
+        metadata: undefined,
+      }),
+    );
   }
 }
 
 function chunk(artifactId, index) {
-  const part = { content: { $case: 'text', value: chunkText(index) }, metadata: undefined, filename: '', mediaType: 'text/plain' };
-  const artifact = { artifactId, name: 'chunks.txt', description: '', parts: [part], metadata: undefined, extensions: [] };
+  const part = {
+    content: { $case: 'text', value: chunkText(index) },
+    metadata: undefined,
+    filename: '',
+    mediaType: 'text/plain',
+  };
+  const artifact = {
+    artifactId,
+    name: 'chunks.txt',
+    description: '',
+    parts: [part],
+    metadata: undefined,
+    extensions: [],
+  };
   return { artifact, append: index > 0 };
 }
 
@@ -78,7 +113,12 @@ function card(id) {
     ...{ name: id, description: `The ${id} agent`, version: '1.0.0', provider: undefined, signatures: [] },
     supportedInterfaces: [{ url, protocolBinding: 'JSONRPC', tenant: '', protocolVersion: A2A_PROTOCOL_VERSION }],
     capabilities: { streaming: true, pushNotifications: false, extensions: [], extendedAgentCard: false },
-    ...{ securitySchemes: {}, securityRequirements: [], defaultInputModes: ['text/plain'], defaultOutputModes: ['text/plain'] },
+    ...{
+      securitySchemes: {},
+      securityRequirements: [],
+      defaultInputModes: ['text/plain'],
+      defaultOutputModes: ['text/plain'],
+    },
     skills: [],
   };
 }

@@ -11,7 +11,11 @@ export async function card(lab) {
 async function fetches(lab, name) {
   return lab.withServer(name, async (server) => {
     const path = '/agents/echo/.well-known/agent-card.json';
-    const { p50, p99, perSecond, errors } = await lab.measure(server, { exchange: 'get', path, contains: 'supportedInterfaces' });
+    const { p50, p99, perSecond, errors } = await lab.measure(server, {
+      exchange: 'get',
+      path,
+      contains: 'supportedInterfaces',
+    });
     return [name, milliseconds(p50), milliseconds(p99), whole(perSecond), errors];
   });
 }

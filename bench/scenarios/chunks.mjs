@@ -9,12 +9,23 @@ const TIMES = 3;
 export async function chunks(lab) {
   const ours = await chunksOf(lab, 'perdure');
   const theirs = await chunksOf(lab, 'sdk in memory');
-  const row = (name, { p50, errors, firstError }) => [name, milliseconds(p50), errors === 0 ? 0 : `${errors}: ${firstError}`];
+  const row = (name, { p50, errors, firstError }) => [
+    name,
+    milliseconds(p50),
+    errors === 0 ? 0 : `${errors}: ${firstError}`,
+  ];
   return {
     title: `${CHUNKS.toLocaleString('en-US')} chunks appended to one artifact`,
     text: [`Chunks of ${CHUNK_LENGTH} characters, one per turn of the event loop; median of ${TIMES} tasks.`],
     tables: [{ columns: ['server', 'ms', 'errors'], rows: [row('perdure', ours), row('sdk in memory', theirs)] }],
-    bars: [{ name: '2,000 chunks', value: `${milliseconds(ours.p50)} ms`, bar: '< 1,000 ms', met: ours.errors === 0 && ours.p50 < 1_000 }],
+    bars: [
+      {
+        name: '2,000 chunks',
+        value: `${milliseconds(ours.p50)} ms`,
+        bar: '< 1,000 ms',
+        met: ours.errors === 0 && ours.p50 < 1_000,
+      },
+    ],
   };
 }
 

@@ -20,7 +20,14 @@ export async function commits(lab, { sends }) {
     const { tasksPerSecond, p50 } = await insertFor(lab, inserts, batch);
     const ours = sends?.perSecond(connections) ?? NaN;
     const rowsPerSecond = tasksPerSecond * inserts.rowsPerTask;
-    rows.push([batch, whole(tasksPerSecond), whole(rowsPerSecond), milliseconds(p50), whole(ours), percent(ours / tasksPerSecond)]);
+    rows.push([
+      batch,
+      whole(tasksPerSecond),
+      whole(rowsPerSecond),
+      milliseconds(p50),
+      whole(ours),
+      percent(ours / tasksPerSecond),
+    ]);
   }
   return {
     title: 'Bare inserts of the same rows',
@@ -49,7 +56,11 @@ async function insertFor(lab, { statement, valuesOf }, batch) {
 /** The rows of a real task of the server's, as one statement that inserts them for any number of new ids. */
 async function templateInserts(lab) {
   const options = { database: DATABASE };
-  await lab.withServer('perdure', (server) => lab.measure(server, { exchange: 'echo', path: '/agents/echo', times: 1 }), options);
+  await lab.withServer(
+    'perdure',
+    (server) => lab.measure(server, { exchange: 'echo', path: '/agents/echo', times: 1 }),
+    options,
+  );
   const parts = [];
   for (const [table, key] of Object.entries(TABLES)) parts.push(await templateOf(lab.postgres, table, key));
   return {

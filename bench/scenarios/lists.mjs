@@ -17,7 +17,9 @@ export async function lists(lab) {
   if (left > TASKS) rows.push(await pages(lab, PERDURE_DATABASE));
   return {
     title: 'ListTasks',
-    text: [`Pages of ${PAGE_SIZE}, one connection, ${TIMES} calls of each; the deep page begins behind ${whole(DEPTH)} tasks. The tasks were made through the API.`],
+    text: [
+      `Pages of ${PAGE_SIZE}, one connection, ${TIMES} calls of each; the deep page begins behind ${whole(DEPTH)} tasks. The tasks were made through the API.`,
+    ],
     tables: [{ columns: ['tasks', 'first page p50 ms', 'p99 ms', 'deep page p50 ms', 'p99 ms', 'errors'], rows }],
     bars: [],
   };
@@ -39,7 +41,11 @@ async function pages(lab, database, prepare) {
       const tasks = await countTasks(lab.postgres, database);
       const first = await page(lab, server, '');
       const deep = await page(lab, server, await deepToken(server));
-      return [whole(tasks), ...[first.p50, first.p99, deep.p50, deep.p99].map(milliseconds), first.errors + deep.errors];
+      return [
+        whole(tasks),
+        ...[first.p50, first.p99, deep.p50, deep.p99].map(milliseconds),
+        first.errors + deep.errors,
+      ];
     },
     { database },
   );
@@ -47,18 +53,31 @@ async function pages(lab, database, prepare) {
 
 function page(lab, server, pageToken) {
   const params = { pageSize: PAGE_SIZE, pageToken };
-  return lab.measure(server, { exchange: 'rpc', path: PATH, method: 'ListTasks', params, contains: 'TASK_STATE_COMPLETED', times: TIMES });
+  return lab.measure(server, {
+    exchange: 'rpc',
+    path: PATH,
+    method: 'ListTasks',
+    params,
+    contains: 'TASK_STATE_COMPLETED',
+    times: TIMES,
+  });
 }
 
 /** The token of the page behind DEPTH tasks, found as a client finds it: page by page. */
 async function deepToken(server) {
   let pageToken = '';
   for (let seen = 0; seen < DEPTH; seen += PAGE_SIZE) {
-    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ListTasks', params: { pageSize: PAGE_SIZE, pageToken } });
+    const body = JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'ListTasks',
+      params: { pageSize: PAGE_SIZE, pageToken },
+    });
     const headers = { 'content-type': 'application/json', 'a2a-version': '1.0' };
     const response = await fetch(`http://127.0.0.1:${server.port}${PATH}`, { method: 'POST', headers, body });
     const { result, error } = await response.json();
-    if (!result?.nextPageToken) throw new Error(`no page behind ${seen} tasks: ${JSON.stringify(error ?? 'the list ends')}`);
+    if (!result?.nextPageToken)
+      throw new Error(`no page behind ${seen} tasks: ${JSON.stringify(error ?? 'the list ends')}`);
     pageToken = result.nextPageToken;
   }
   return pageToken;

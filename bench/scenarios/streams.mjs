@@ -11,8 +11,24 @@ export async function streams(lab) {
   }
   return {
     title: `Streams of ${CHUNKS} artifact events`,
-    text: ['From the request to the first event, and to the end of the stream; every event of every stream is read and checked.'],
-    tables: [{ columns: ['connections', 'server', 'streams/s', 'first event p50 ms', 'p99 ms', 'whole stream p50 ms', 'p99 ms', 'errors'], rows }],
+    text: [
+      'From the request to the first event, and to the end of the stream; every event of every stream is read and checked.',
+    ],
+    tables: [
+      {
+        columns: [
+          'connections',
+          'server',
+          'streams/s',
+          'first event p50 ms',
+          'p99 ms',
+          'whole stream p50 ms',
+          'p99 ms',
+          'errors',
+        ],
+        rows,
+      },
+    ],
     bars: [],
   };
 }

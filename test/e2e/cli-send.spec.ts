@@ -1,7 +1,7 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { cli, CliRun } from '../support/cli.js';
 import { aChunk, aStatus, aTask, type Reply, ScriptedAgent, useScriptedAgents } from '../support/scripted-agent.js';
 
@@ -30,6 +30,16 @@ describe('perdure send', () => {
     expect(await cli('send', agent.url, 'Hi')).toMatchObject({ exitCode: 0, stdout: 'Hello\n' });
   });
 
+  it('returns at once with --no-wait, and says how to follow the task', async () => {
+    const agent = await anAgent((_, reply) => reply.result({ task: aTask('SUBMITTED') }));
+
+    const { exitCode, stderr } = await cli('send', agent.url, 'Hi', '--no-wait');
+
+    expect(agent.calls[1]?.params).toMatchObject({ configuration: { returnImmediately: true } });
+    expect(stderr).toBe(`The task goes on. Follow it with: perdure watch ${agent.url} t1\n`);
+    expect(exitCode).toBe(0);
+  });
+
   it.each(['FAILED', 'REJECTED', 'CANCELED'])('ends with 1 when the task ends as %s', async (state) => {
     const agent = await anAgent((_, reply) => reply.result({ task: aTask(state, { text: 'No' }) }));
 
@@ -41,6 +51,7 @@ describe('perdure send', () => {
 
   it('carries every option to the place in the request where it belongs', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'perdure-cli-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
     await writeFile(join(folder, 'sales.csv'), 'a,b');
     const agent = await anAgent((_, reply) => reply.result({ task: aTask('COMPLETED') }));
 
@@ -257,6 +268,28 @@ describe('perdure send --stream', () => {
       headers: { 'last-event-id': '2' },
     });
     expect(exitCode).toBe(0);
+  });
+
+  it('ends when the agent waits for the client, also where the server keeps the stream open', async () => {
+    const agent = await anAgent((_, reply) => reply.event(aStatus('AUTH_REQUIRED', 'Approve?'), 1));
+
+    const { exitCode, stdout, stderr } = await cli('send', agent.url, 'Pay', '--stream');
+
+    expect(stdout).toBe('task t1\nauth-required: Approve?\n');
+    expect(stderr).toContain("'ANSWER' --task t1");
+    expect(exitCode).toBe(0);
+  });
+
+  it('is not misled by a snapshot from before the answer', async () => {
+    const agent = await anAgent((_, reply) => {
+      reply.event({ task: aTask('INPUT_REQUIRED', { text: 'Which?' }) }, 1);
+      reply.event(aStatus('COMPLETED', 'Done'), 2);
+      reply.end();
+    });
+
+    const { stdout } = await cli('send', agent.url, 'This', '--stream', '--task', 't1');
+
+    expect(stdout).toContain('completed: Done');
   });
 
   it('does not send a second time when the line is cut before the task has a name', async () => {

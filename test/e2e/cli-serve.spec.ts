@@ -71,14 +71,7 @@ describe('perdure serve', () => {
     await writeAgent('stuck', `await new Promise(() => setInterval(() => {}, 1000));`);
     const server = perdure(['serve', folder, '--drain', '10m']);
     const [, url] = await server.shows(LISTENS);
-    const message = { messageId: 'm1', role: 'ROLE_USER', parts: [{ text: 'Hi' }] };
-    const params = { message, configuration: { returnImmediately: true } };
-    const response = await fetch(url!, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', 'a2a-version': '1.0' },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'SendMessage', params }),
-    });
-    expect(await response.json()).toHaveProperty('result.task.id');
+    expect(await cli('send', url!, 'Hi', '--no-wait')).toMatchObject({ exitCode: 0 });
 
     let ended: number | string | undefined;
     void server.ended.then((code) => (ended = code));
@@ -88,17 +81,6 @@ describe('perdure serve', () => {
     }
 
     expect(ended).toBe(exitCode);
-  });
-
-  it('takes two signals at the same moment for one, as npx passes them on', async () => {
-    await writeAgent('hello', `return 'Hi';`);
-    const server = perdure(['serve', folder]);
-    await server.shows(/npx perdure send/);
-
-    server.signal('SIGINT');
-    server.signal('SIGTERM');
-
-    expect(await server.ended).toBe(0);
   });
 
   it('says in one message without a stack why it cannot start, and ends with 1', async () => {

@@ -15,8 +15,8 @@ const startServer = useServerProcesses();
 const folder = temporaryFolder();
 const dataDir = join(folder, 'data');
 
-function start(drain: string): Promise<ServerProcess> {
-  return startServer({ agents: [TEST_AGENTS], dataDir, env: { PERDURE_DRAIN: drain, PERDURE_LEASE: '60s' } });
+function start(drain: string, lease = '60s'): Promise<ServerProcess> {
+  return startServer({ agents: [TEST_AGENTS], dataDir, env: { PERDURE_DRAIN: drain, PERDURE_LEASE: lease } });
 }
 
 /** The embedded Postgres of the data folder. */
@@ -111,7 +111,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
   });
 
   it('a second time ends the server at once, and loses nothing', async () => {
-    const server = await start('60s');
+    const server = await start('60s', '1s');
     const postgres = postmaster();
     const { id } = await server.rpc('ledger').start(ledger('twice').message(1));
     await ledger('twice').reached(1);
@@ -123,7 +123,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     clearInterval(repeat);
     await vi.waitFor(() => expect(isRunning(postgres)).toBe(false), PATIENCE);
 
-    const next = await startServer({ agents: [TEST_AGENTS], dataDir, env: { PERDURE_DRAIN: '0s' } });
+    const next = await start('0s');
     ledger('twice').open(1);
     const stream = await next.rpc('ledger').subscribe(id!, 0);
     expect(stateOf((await stream.all()).at(-1)!)).toBe('TASK_STATE_COMPLETED');

@@ -18,6 +18,7 @@ export default defineAgent({
   card: { name: 'Mine', description: 'Counts the parts of a message.' },
   async run(task) {
     const message: MessageJson = task.message;
+    if (message.parts?.[0]?.text === 'Stay') await new Promise(() => undefined);
     const parts: number = await task.step('count', ({ signal }) => (signal.aborted ? 0 : (message.parts ?? []).length));
     if (parts === 0) throw new Fail('No parts.');
     return \`Parts: \${parts}\`;
@@ -92,8 +93,26 @@ describe('the published package', { timeout: 180_000 }, () => {
     expect(await processesOf(folder)).toEqual([]);
   });
 
+  it('takes a Ctrl-C for one although npm passes it on as well, and ends with 0', async () => {
+    await run('npm', ['pkg', 'set', 'scripts.serve=exec perdure serve .'], { cwd: folder });
+    const server = serve('npm', 'run', 'serve');
+    const [, url] = await server.shows(LISTENS);
+    // Keeps the server busy stopping while the second signal comes.
+    await run('npx', ['perdure', 'send', url!, 'Stay', '--agent', 'my', '--no-wait'], { cwd: folder });
+
+    server.pressesCtrlC();
+
+    expect(await server.ended).toBe(0);
+  });
+
   function serve(command: string, ...args: string[]): PerdureProcess {
-    const env = { DATABASE_URL: '', PERDURE_DATA_DIR: 'data', PORT: '0', PERDURE_LOG_LEVEL: 'warn' };
+    const env = {
+      DATABASE_URL: '',
+      PERDURE_DATA_DIR: 'data',
+      PORT: '0',
+      PERDURE_LOG_LEVEL: 'warn',
+      PERDURE_DRAIN: '1s',
+    };
     const server = new PerdureProcess(args, { command, cwd: folder, env });
     servers.push(server);
     return server;

@@ -11,6 +11,9 @@ import { NestLog } from './nest-log.js';
 import { ServerModule } from './server.module.js';
 import { Teardown } from './teardown.js';
 
+/** How long streams may take for the events of the runs that ended just now; a slow reader resumes elsewhere. */
+const DELIVERY_MS = 1_000;
+
 /** A server that takes calls and runs handlers, in this process. */
 export interface RunningServer {
   /** Base URL under which it is reached. */
@@ -42,7 +45,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     const app = await createApp(tasks, execution);
     teardown.add('http', () => app.close());
     execution.start();
-    teardown.add('drain', () => drain(app, execution));
+    teardown.add('drain', () => drain(app, execution, tasks));
     await app.listen(config.port, config.host);
     return { url: app.get(PublicUrl).base, agents: agents.all(), stop: () => teardown.run() };
   } catch (error) {
@@ -69,10 +72,11 @@ async function createApp(tasks: Tasks, execution: Execution): Promise<INestAppli
   });
 }
 
-/** No new calls; the runs get their time; then whoever still waits for one is answered with the task as it is. */
-async function drain(app: INestApplication, execution: Execution): Promise<void> {
+/** No new calls; the runs get their time, and streams their last events; then who still waits is answered with the task as it is. */
+async function drain(app: INestApplication, execution: Execution, { streams }: Tasks): Promise<void> {
   const calls = app.get(OpenCalls);
   calls.stopTaking();
   await execution.drain();
+  await streams.delivered(DELIVERY_MS);
   await calls.drain();
 }

@@ -23,6 +23,7 @@ export async function loadAgents(dirs: readonly string[], defaults: AgentDefault
 class AgentLoad {
   private readonly agents = new Map<string, Agent>();
   private readonly problems: AgentProblem[] = [];
+  private readonly files = new Set<string>();
   private cause: unknown;
   // No cache on disk: a changed file is always read afresh, and nobody else can plant compiled code in a shared folder.
   private readonly modules = createJiti(import.meta.url, { fsCache: false, virtualModules: { perdure: sdk } });
@@ -56,6 +57,9 @@ class AgentLoad {
   }
 
   private async file(path: string, name: string): Promise<void> {
+    // Folders may overlap: `serve . agents`.
+    if (this.files.has(path)) return;
+    this.files.add(path);
     const definition = await this.definition(path);
     if (definition === undefined) return;
     const { agent, problems } = normaliseAgent(definition, { name, path }, this.defaults);

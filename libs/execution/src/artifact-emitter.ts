@@ -18,6 +18,8 @@ export class ArtifactEmitter implements ArtifactWriter {
     private readonly opened: Artifact,
     private readonly options: {
       readonly mediaType?: string;
+      /** Throws when the run has ended. */
+      readonly assertGoing: () => void;
       /** Every promise that the handler gets passes through here. */
       readonly watched: <T>(call: Promise<T>) => Promise<T>;
     },
@@ -37,6 +39,7 @@ export class ArtifactEmitter implements ArtifactWriter {
   }
 
   private async emit(content: () => Part[], lastChunk: boolean): Promise<void> {
+    this.options.assertGoing();
     this.assertOpen();
     const parts = content();
     this.closed = lastChunk;

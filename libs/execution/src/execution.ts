@@ -22,7 +22,7 @@ export class Execution {
     this.pool = new WorkerPool(store, { agents, active: this.active, runner, loader, journal, eager, config, logger });
     this.queue = new RunQueue(connection, this.pool, config, logger);
     this.relay = new OutboxRelay(store, this.queue, signals, logger);
-    this.reaper = new Reaper(store, { pool: this.pool, journal, agents, config, logger });
+    this.reaper = new Reaper(store, { pool: this.pool, journal, config, logger });
   }
 
   start(): void {
@@ -39,7 +39,7 @@ export class Execution {
     await this.pool.drain();
   }
 
-  /** After `drain`: publishes what is left in the outbox and closes the queue. */
+  /** After `drain`: lets the relay finish what it is at, and closes the queue. */
   async stop(): Promise<void> {
     await this.relay.stop();
     await this.queue.stop();

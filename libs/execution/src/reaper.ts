@@ -1,4 +1,3 @@
-import { type AgentRegistry } from '#agents';
 import { type Config, type Logger } from '#platform';
 import { type Store } from '#store';
 import { type TaskJournal } from '#tasks';
@@ -17,15 +16,12 @@ const PURGE_BATCH = 1_000;
  */
 export class Reaper {
   private readonly loop: Loop;
-  /** Ids of tasks that this reaper is bringing to a slot: one that waits for it is still due at the next look. */
-  private readonly underWay = new Set<string>();
 
   constructor(
     private readonly store: Store,
     private readonly parts: {
       readonly pool: WorkerPool;
       readonly journal: TaskJournal;
-      readonly agents: AgentRegistry;
       readonly config: Pick<Config, 'idempotencyTtlMs'>;
       readonly logger: Logger;
     },
@@ -54,20 +50,14 @@ export class Reaper {
   }
 
   private async runOverdue(): Promise<void> {
-    const { pool, agents, logger } = this.parts;
-    if (pool.free <= 0) return;
-    const overdue = await this.store.leases.overdue(this.store.db, {
-      graceMs: GRACE_MS,
-      agents: agents.all().map(({ id }) => id),
-      except: [...this.underWay],
-      limit: Math.min(BATCH, pool.free),
-    });
+    const { pool, logger } = this.parts;
+    const agents = pool.agentsWithRoom().map(({ id }) => id);
+    if (pool.free <= 0 || agents.length === 0) return;
+    const overdue = await this.store.leases.overdue(this.store.db, agents, GRACE_MS, Math.min(BATCH, pool.free));
     for (const { tenantId, taskId, agent } of overdue) {
-      this.underWay.add(taskId);
       pool
-        .claimAndRun({ tenantId, taskId }, agent)
-        .catch((error: unknown) => logger.warn({ err: error, tenant: tenantId, task: taskId }, 'reaper.run_failed'))
-        .finally(() => this.underWay.delete(taskId));
+        .claimIfFree({ tenantId, taskId }, agent)
+        ?.catch((error: unknown) => logger.warn({ err: error, tenant: tenantId, task: taskId }, 'reaper.run_failed'));
     }
   }
 }

@@ -7,7 +7,7 @@ import {
   type Content,
   type StepContext,
 } from '#agents';
-import { type MessageJson, MessageSchema, Role, TaskState, toJsonObject } from '#protocol';
+import { type MessageJson, MessageSchema, TaskState, toJsonObject } from '#protocol';
 import { InputPendingError } from '#store';
 import {
   agentMessage,
@@ -44,6 +44,7 @@ export class RunContext implements AgentTask {
   private readonly journal: RunJournal;
   private suspend!: () => void;
   private fault: Error | undefined;
+  private readonly steps = new Set<Promise<unknown>>();
   /** Client messages that the turn has taken up, its first one included. */
   private consumed: number;
 
@@ -60,7 +61,7 @@ export class RunContext implements AgentTask {
     this.tenant = run.lease.tenantId;
     this.principal = run.owner;
     this.message = toJsonObject(MessageSchema, input.message);
-    this.history = historyUpTo(run);
+    this.history = historyOf(run);
     this.metadata = input.request.metadata;
     this.extensions = input.request.extensions;
     this.attempt = run.attempt + 1;
@@ -89,12 +90,19 @@ export class RunContext implements AgentTask {
     const call = this.journal.next('artifact', artifact.name || null);
     const { turn, position } = call.record(null);
     artifact.artifactId ||= `artifact-${turn}-${position}`;
-    const { mediaType } = options;
-    return new ArtifactEmitter(this.writer, call, artifact, { mediaType, watched: (promise) => this.watched(promise) });
+    return new ArtifactEmitter(this.writer, call, artifact, {
+      mediaType: options.mediaType,
+      assertGoing: () => this.assertGoing(),
+      watched: (promise) => this.watched(promise),
+    });
   }
 
   step<T>(name: string, run: (context: StepContext) => Promise<T> | T): Promise<T> {
-    return this.watched(this.runStep(name, run));
+    const result = this.watched(this.runStep(name, run));
+    this.steps.add(result);
+    const done = () => this.steps.delete(result);
+    result.then(done, done);
+    return result;
   }
 
   requestInput(content: Content): Promise<MessageJson> {
@@ -148,6 +156,8 @@ export class RunContext implements AgentTask {
     const inputs = this.consumed;
     const answer = this.consumed++;
     if (!this.run.inputs[answer]) {
+      // A step that runs beside the question has an effect outside: its result is recorded before the run ends here.
+      await Promise.allSettled(this.steps);
       const record = call.recorded ? undefined : call.record(null);
       const waits = await this.writer.settle({ state, message, record, inputs }).then(() => true, notPending);
       if (waits) {
@@ -180,11 +190,13 @@ function notPending(error: unknown): false {
   throw error;
 }
 
-/** The history up to the message that began the turn, the same on each replay. */
-function historyUpTo({ task, turnInput }: ClaimedRun): MessageJson[] {
-  let inputs = 0;
-  const end = task.history.findIndex((message) => message.role === Role.USER && ++inputs === turnInput) + 1;
-  return task.history.slice(0, end).map((message) => toJsonObject(MessageSchema, message));
+/** What had been said when the turn began, its own message last: the same on each replay. */
+function historyOf({ task, inputs, turnInput, records }: ClaimedRun): MessageJson[] {
+  const { message } = inputs[turnInput - 1]!;
+  const begun = records.find(({ position }) => position === 0);
+  const said = task.history.slice(0, begun ? Number(begun.value) : task.history.indexOf(message) + 1);
+  const notYet = new Set(inputs.slice(turnInput - 1).map((input) => input.message));
+  return [...said.filter((each) => !notYet.has(each)), message].map((each) => toJsonObject(MessageSchema, each));
 }
 
 function stringify(name: string, value: unknown): string | null {

@@ -24,6 +24,11 @@ export class RunLog implements AgentLog {
 
   private line(level: 'info' | 'warn' | 'error', fields: object | string, message?: string): void {
     this.child ??= this.logger.child(this.fields);
-    this.child[level](fields as object, message);
+    try {
+      this.child[level](fields as object, message);
+    } catch {
+      // What handlers log and throw may have getters that throw.
+      this.child[level]({ unreadable: true }, message);
+    }
   }
 }

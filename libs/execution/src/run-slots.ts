@@ -12,6 +12,10 @@ export class RunSlots {
     return this.limit - this.used;
   }
 
+  hasRoom(agent: Agent): boolean {
+    return this.used < this.limit && (this.usedBy.get(agent.id) ?? 0) < (agent.concurrency ?? Infinity);
+  }
+
   /** Takes a slot at once; false where there is none, or others have waited for longer. */
   tryTake(agent: Agent): boolean {
     if (!this.hasRoom(agent)) return false;
@@ -48,9 +52,5 @@ export class RunSlots {
   private take(agent: Agent): void {
     this.used++;
     this.usedBy.set(agent.id, (this.usedBy.get(agent.id) ?? 0) + 1);
-  }
-
-  private hasRoom(agent: Agent): boolean {
-    return this.used < this.limit && (this.usedBy.get(agent.id) ?? 0) < (agent.concurrency ?? Infinity);
   }
 }

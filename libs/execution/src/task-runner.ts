@@ -160,6 +160,7 @@ export class TaskRunner {
     const { store, loader, streams, config } = this.parts;
     const writer = new RunWriter(run, store, streams, config);
     const task = canceledTask(new RunContext(run, writer, loader, active.signal, log));
+    if (run.lost > MAX_LOST_WORKERS) return store.leases.finish(store.db, run.lease);
     const timer = runTimer(agent, active);
     try {
       await outcome(() => agent.onCancel?.(task), new Promise(() => undefined), active.signal);

@@ -38,8 +38,14 @@ export class WorkerPool implements LocalWorker {
     this.parts.eager.attach(this);
   }
 
+  /** How many runs could start now. */
   get free(): number {
     return this.draining.signal.aborted ? 0 : this.slots.free;
+  }
+
+  /** The agents of which one more run could start now. */
+  agentsWithRoom(): Agent[] {
+    return this.parts.agents.all().filter((agent) => this.slots.hasRoom(agent));
   }
 
   reserve(agent: Agent): boolean {
@@ -57,16 +63,17 @@ export class WorkerPool implements LocalWorker {
   }
 
   /** Claims and runs a task that is due, as soon as there is a slot. Resolves when the run has ended, or there was nothing to claim. */
-  async claimAndRun(key: TaskKey, agentId?: string): Promise<void> {
-    const agent = await this.agentOf(key, agentId);
+  async claimAndRun(key: TaskKey): Promise<void> {
+    const agent = await this.agentOf(key);
     if (!agent) return;
     await this.slots.wait(agent, this.draining.signal);
-    const active = await this.claim(key).catch((error: unknown) => {
-      this.slots.giveBack(agent);
-      throw error;
-    });
-    if (!active) this.slots.giveBack(agent);
-    else await this.execute(active.run, agent, active.active);
+    await this.claimReserved(key, agent);
+  }
+
+  /** The same where there is a slot right now; else undefined. */
+  claimIfFree(key: TaskKey, agentId: string): Promise<void> | undefined {
+    const agent = this.parts.agents.get(agentId);
+    return agent && this.reserve(agent) ? this.claimReserved(key, agent) : undefined;
   }
 
   /** Takes no more tasks, gives the runs their time, then hands back what is left without burning an attempt. */
@@ -87,8 +94,17 @@ export class WorkerPool implements LocalWorker {
     active.stop();
   }
 
-  private async agentOf(key: TaskKey, agentId?: string): Promise<Agent | undefined> {
-    const id = agentId ?? (await this.store.tasks.find(this.store.db, key))?.agent;
+  private async claimReserved(key: TaskKey, agent: Agent): Promise<void> {
+    const active = await this.claim(key).catch((error: unknown) => {
+      this.slots.giveBack(agent);
+      throw error;
+    });
+    if (!active) this.slots.giveBack(agent);
+    else await this.execute(active.run, agent, active.active);
+  }
+
+  private async agentOf(key: TaskKey): Promise<Agent | undefined> {
+    const id = (await this.store.tasks.find(this.store.db, key))?.agent;
     const agent = id === undefined ? undefined : this.parts.agents.get(id);
     if (id !== undefined && !agent)
       this.parts.logger.warn({ tenant: key.tenantId, task: key.taskId, agent: id }, 'run.unknown_agent');

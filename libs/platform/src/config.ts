@@ -13,9 +13,9 @@ export const CONFIG = Symbol('perdure.config');
 export interface Config {
   /** HOST (127.0.0.1): address to listen on. One that others can reach needs `PERDURE_ALLOW_PUBLIC=true`. */
   readonly host: string;
-  /** PORT (8080): port of JSON-RPC, HTTP+JSON and the health checks; 0 takes a free one. */
+  /** PORT (8080): port of JSON-RPC, agent cards and health checks; 0 takes a free one. */
   readonly port: number;
-  /** GRPC_PORT (50051): port of gRPC; 0 takes a free one. */
+  /** GRPC_PORT (50051): reserved for gRPC; nothing listens there yet. */
   readonly grpcPort: number;
   /** PUBLIC_URL (none): the base URL clients use, for agent cards behind a proxy; no slash at its end. */
   readonly publicUrl?: string;
@@ -49,7 +49,7 @@ export interface Config {
   readonly maxPartsPerMessage: number;
   /** PERDURE_MAX_EVENTS (100000): most events in one task. */
   readonly maxEventsPerTask: number;
-  /** PERDURE_MAX_EVENT (1mb): largest single event a handler may emit. */
+  /** PERDURE_MAX_EVENT (1mb): largest single event a handler may emit, and largest result of a step. */
   readonly maxEventBytes: number;
   /** PERDURE_MAX_STREAMS (10000): most open streams in one process. */
   readonly maxStreams: number;

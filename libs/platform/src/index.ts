@@ -4,7 +4,7 @@ export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostg
 export { type ConfigProblem, type EnvironmentVariables } from './environment.js';
 export { createLogger, LOGGER, type Logger } from './logger.js';
 export { packageRoot, packageVersion } from './package-root.js';
-export { connectionOptions, createPool, type PoolOptions } from './postgres.js';
+export { closePool, connectionOptions, createPool, type PoolOptions } from './postgres.js';
 export { type ChangedKeys } from './signal-batch.js';
 export { openQueueConnection, type QueueConnection } from './queue-connection.js';
 export { Signals, type SignalListener } from './signals.js';

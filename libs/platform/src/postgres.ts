@@ -42,8 +42,26 @@ export function createPool(url: string, options: PoolOptions): pg.Pool {
   pool.on('error', report);
   pool.on('connect', (client) => {
     failing = false;
+    const closing = new Promise<void>((resolve) => client.once('end', resolve));
+    closings(pool).add(closing);
+    void closing.then(() => closings(pool).delete(closing));
     // The pool listens to idle clients only; a client that is checked out would end the process.
     client.on('error', report);
   });
   return pool;
+}
+
+/** `pool.end()` resolves before its connections are closed: a Postgres that stops then would complain about each of them. */
+export async function closePool(pool: pg.Pool): Promise<void> {
+  await pool.end();
+  await Promise.all(closings(pool));
+}
+
+const closingsByPool = new WeakMap<pg.Pool, Set<Promise<void>>>();
+
+/** The ends of the connections that the pool has open. */
+function closings(pool: pg.Pool): Set<Promise<void>> {
+  const known = closingsByPool.get(pool) ?? new Set();
+  closingsByPool.set(pool, known);
+  return known;
 }

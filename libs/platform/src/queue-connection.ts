@@ -1,7 +1,7 @@
 import { runMigrations } from 'bullmq';
 import pg from 'pg';
 import { type Logger } from './logger.js';
-import { connectionOptions, createPool } from './postgres.js';
+import { closePool, connectionOptions, createPool } from './postgres.js';
 
 /** BullMQ's tables have a schema of their own; its statements do not qualify their names. */
 const SEARCH_PATH = '-c search_path=bullmq,public';
@@ -25,5 +25,5 @@ export async function openQueueConnection(databaseUrl: string, logger: Logger): 
     await client.end();
   }
   const pool = createPool(databaseUrl, { max: 8, applicationName: 'perdure queue', options: SEARCH_PATH, logger });
-  return { pool, close: () => pool.end() };
+  return { pool, close: () => closePool(pool) };
 }

@@ -1,17 +1,6 @@
 import { type Queryable } from './database.js';
 import { type Lease, type TaskKey, TASK_COLUMNS, type TaskRow } from './task.row.js';
 
-/** Which overdue tasks a reaper looks for. */
-export interface OverdueFilter {
-  /** How long they have been due, in milliseconds. */
-  readonly graceMs: number;
-  /** Agents that the process serves; the tasks of others must not stand in the way of theirs. */
-  readonly agents: readonly string[];
-  /** Ids of tasks that are being fetched already. */
-  readonly except: readonly string[];
-  readonly limit: number;
-}
-
 /** SQL of leases: who may run a task, until when, and when the next claim is due. The database's clock decides. */
 export class LeaseRepository {
   /** Claims a task that is due: raises the token and holds it for `leaseMs`. Undefined where there is nothing to claim. */
@@ -78,13 +67,17 @@ export class LeaseRepository {
     );
   }
 
-  /** Tasks whose claim has been due for a while: the queue lost them, or their holder died. Longest due first. */
-  async overdue(db: Queryable, wanted: OverdueFilter): Promise<(TaskKey & { agent: string })[]> {
+  /** Tasks of these agents whose claim has been due for `graceMs`: the queue lost them, or their holder died. Longest due first. */
+  async overdue(
+    db: Queryable,
+    agents: readonly string[],
+    graceMs: number,
+    limit: number,
+  ): Promise<(TaskKey & { agent: string })[]> {
     const { rows } = await db.query<TaskKey & { agent: string }>(
       `select tenant_id as "tenantId", id as "taskId", agent from perdure.tasks
-       where run_at <= now() - $1::int4 * interval '1 ms' and agent = any($2) and id <> all($3::uuid[])
-       order by run_at limit $4`,
-      [wanted.graceMs, wanted.agents, wanted.except, wanted.limit],
+       where run_at <= now() - $1::int4 * interval '1 ms' and agent = any($2) order by run_at limit $3`,
+      [graceMs, agents, limit],
     );
     return rows;
   }

@@ -92,7 +92,7 @@ export class TaskRepository {
     await this.moveCount(tx, row, change.state);
   }
 
-  /** Moves one task between the counters of its states. The last statement of a transaction, so that the row is locked briefly. */
+  /** Moves one task between the counters of its states. Late in a transaction, so that the counters are locked briefly. */
   async moveCount(tx: Queryable, { tenantId, agent, state }: TaskRow, to: number): Promise<void> {
     if (state === to) return;
     await tx.query(

@@ -40,11 +40,17 @@ export class TurnRepository {
     return rows[0]!.token;
   }
 
-  /** Begins the next turn of a run that still holds its lease; false where it does not. */
+  /**
+   * Begins the next turn of a run on its locked row. Messages of later turns may be there already, and more may come, so
+   * the turn's first record, at position 0, says how many there were when it began.
+   */
   async nextTurn(tx: Queryable, row: TaskRow, turnInput: number, added: number): Promise<void> {
     await tx.query(
-      `update perdure.tasks set turn = turn + 1, turn_input = $3, messages = messages + $4, attempt = 0, lost = 0
-       where tenant_id = $1 and id = $2`,
+      `with u as (
+         update perdure.tasks set turn = turn + 1, turn_input = $3, messages = messages + $4, attempt = 0, lost = 0
+         where tenant_id = $1 and id = $2 returning tenant_id, id, turn, messages)
+       insert into perdure.task_journal (tenant_id, task_id, turn, position, kind, value)
+       select tenant_id, id, turn, 0, 'turn', messages from u`,
       [row.tenantId, row.id, turnInput, added],
     );
   }

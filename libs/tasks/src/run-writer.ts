@@ -75,6 +75,7 @@ export class RunWriter {
   /** Records the result of a durable call. Resolves when it, and all before it, is committed. */
   async record(record: JournalRecord): Promise<void> {
     await this.notSettling();
+    this.assertSize(`the result of ${record.kind} "${record.name}"`, record.value ?? '');
     await this.append([], record);
     this.assertGoing();
   }
@@ -106,7 +107,7 @@ export class RunWriter {
     const at = new Date();
     const status = taskStatus(settlement.state, at, settlement.message);
     const response = statusEvent({ taskId: this.task.id, contextId: this.task.contextId }, status);
-    this.checkSize(response);
+    this.assertSize('an event', jsonText(StreamResponseSchema, response));
     const write = this.write([response], at, settlement.record);
     const snapshot = this.artifactsChanged ? this.snapshot() : undefined;
     await this.store.committer.submit({ ...write, snapshot, release: true, inputs: settlement.inputs });
@@ -183,18 +184,18 @@ export class RunWriter {
   private checkLimits(response: StreamResponse): void {
     if (this.waiting >= 4 * WINDOW)
       throw new InvalidOutputError('emissions are not awaited, and too many are under way');
-    this.checkSize(response);
+    this.assertSize('an event', jsonText(StreamResponseSchema, response));
     // The last number is kept for the event that ends the task.
     if (this.sequence + 1 >= this.config.maxEventsPerTask) {
       throw new InvalidOutputError(`the task has ${this.sequence} events; that is the limit (PERDURE_MAX_EVENTS)`);
     }
   }
 
-  private checkSize(response: StreamResponse): void {
-    const bytes = Buffer.byteLength(jsonText(StreamResponseSchema, response));
+  private assertSize(what: string, text: string): void {
+    const bytes = Buffer.byteLength(text);
     const { maxEventBytes } = this.config;
     if (bytes <= maxEventBytes) return;
-    throw new InvalidOutputError(`an event has ${bytes} bytes; the limit is ${maxEventBytes} (PERDURE_MAX_EVENT)`);
+    throw new InvalidOutputError(`${what} has ${bytes} bytes; the limit is ${maxEventBytes} (PERDURE_MAX_EVENT)`);
   }
 
   private assertGoing(): void {

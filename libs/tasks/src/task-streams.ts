@@ -56,6 +56,15 @@ export class TaskStreams {
     this.stopping.abort();
   }
 
+  /** Resolves when every reader here has taken all events so far, after `ms` at the latest. */
+  async delivered(ms: number): Promise<void> {
+    const readers = [...this.topics.values()].flatMap(({ subscriptions }) => [...subscriptions]);
+    const enough = new AbortController();
+    const late = delay(ms, undefined, { signal: enough.signal }).catch(() => undefined);
+    await Promise.race([Promise.all(readers.map((reader) => reader.idle())), late]);
+    enough.abort();
+  }
+
   /** Offers committed events to the watchers here, and tells the other processes. `settled` is the task the events led to. */
   publish(key: TaskKey, updates: readonly TaskUpdate[], settled?: Task): void {
     const topic = this.topics.get(topicKey(key));

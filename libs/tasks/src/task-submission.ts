@@ -91,7 +91,8 @@ export class TaskSubmission {
       ...submission,
       message: { ...submission.message, taskId: key.taskId },
     });
-    const run = lease && worker ? await this.claimed(key, lease.token) : undefined;
+    // The message is accepted, whatever happens now: a lease that nothing runs under ends, and the task is taken up then.
+    const run = lease && worker ? await this.claimed(key, lease.token).catch(() => undefined) : undefined;
     const start = () => run && worker?.start(run);
     return { kind: 'task' as const, key, sequence, start, runs: run !== undefined };
   }

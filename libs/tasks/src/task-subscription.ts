@@ -19,6 +19,7 @@ export class TaskSubscription {
   /** Whether the log may hold events that are not in the buffer. */
   private behind = false;
   private wake: (() => void) | undefined;
+  private onIdle: (() => void)[] = [];
 
   constructor(
     private readonly store: Store,
@@ -59,9 +60,19 @@ export class TaskSubscription {
     return undefined;
   }
 
+  /** Resolves when the reader has taken every event so far and asks for the next, or reads no more. */
+  async idle(): Promise<void> {
+    if (!this.wake) await new Promise<void>((resolve) => this.onIdle.push(resolve));
+  }
+
   close(): void {
     this.buffer = [];
     this.onClose();
+    this.tellIdle();
+  }
+
+  private tellIdle(): void {
+    for (const resolve of this.onIdle.splice(0)) resolve();
   }
 
   private async readLog(): Promise<void> {
@@ -84,6 +95,7 @@ export class TaskSubscription {
       };
       this.wake = wake;
       signal.addEventListener('abort', wake, { once: true });
+      this.tellIdle();
     });
   }
 }

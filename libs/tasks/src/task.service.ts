@@ -232,7 +232,7 @@ export class TaskService implements A2AOperations {
   }
 }
 
-/** A stream ends with its task, and where the task asks for input; a task that waits for an authorisation goes on by itself. */
+/** A stream ends with its task, and where the task asks for input; it stays open while an authorisation is awaited. */
 function closesStream(state: TaskState | undefined): boolean {
   return state !== undefined && (isTerminal(state) || state === TaskState.INPUT_REQUIRED);
 }

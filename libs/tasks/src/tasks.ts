@@ -1,5 +1,5 @@
 import { type AgentRegistry } from '#agents';
-import { type Config, createPool, type Logger, Signals } from '#platform';
+import { closePool, type Config, createPool, type Logger, Signals } from '#platform';
 import { GroupCommitter, Store } from '#store';
 import { RunLoader } from './claimed-run.js';
 import { EagerStart } from './eager-start.js';
@@ -48,6 +48,6 @@ export class Tasks {
     this.streams.stop();
     await this.store.committer.stop();
     await this.signals.stop();
-    await this.store.db.end();
+    await closePool(this.store.db);
   }
 }

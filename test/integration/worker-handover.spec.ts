@@ -1,0 +1,182 @@
+import { expect, it } from 'vitest';
+import { type ActiveRuns } from '../../libs/execution/src/active-runs.js';
+import { artifactTexts, type Engine, textOf, useEngines } from '../support/engine.js';
+import { forever, Gate } from '../support/gate.js';
+import { useDatabase } from '../support/postgres.js';
+import { useTables } from '../support/task-tables.js';
+
+const database = useDatabase();
+const tables = useTables(database);
+const engines = useEngines(database);
+
+function activeRuns({ execution }: Engine): ActiveRuns {
+  return (execution as unknown as { active: ActiveRuns }).active;
+}
+
+it('hands a long run back when it drains, without burning an attempt, and another process completes it', async () => {
+  const [first, second] = [await engines.start(), await engines.start({ config: { workerConcurrency: 5 } })];
+  const running = new Gate();
+  const calls: string[] = [];
+  const agent = engines.agent({
+    async run(task) {
+      calls.push(`run ${task.attempt}`);
+      await task.step('once', () => void calls.push('once'));
+      const artifact = task.artifact();
+      await artifact.append('a');
+      if (calls.length === 2) {
+        running.open();
+        await forever();
+      }
+      await artifact.write('b');
+      return 'Done';
+    },
+  });
+  const blocking = second.tasks.eager;
+  blocking.detach();
+  const { id } = await first.submit(agent, 'go');
+  await running.opened;
+  const asked = performance.now();
+  await first.stop();
+  expect(performance.now() - asked).toBeLessThan(3_000);
+  await tables.until(id!, 'COMPLETED');
+  expect(calls).toEqual(['run 1', 'once', 'run 1']);
+  expect(await tables.task(id!)).toMatchObject({ attempt: 0, lost: 0 });
+  expect(artifactTexts(await second.get(agent, id!))).toEqual(['a', 'b']);
+});
+
+it('lets the runs under way end while it drains', async () => {
+  const engine = await engines.start({ config: { drainMs: 20_000 } });
+  const [running, go] = [new Gate(), new Gate()];
+  const agent = engines.agent({
+    async run() {
+      running.open();
+      await go.opened;
+      return 'Done';
+    },
+  });
+  const { id } = await engine.submit(agent, 'go');
+  await running.opened;
+  const stopped = engine.stop();
+  go.open();
+  await stopped;
+  expect(await tables.states(id!)).toEqual(['SUBMITTED', 'WORKING', 'COMPLETED']);
+  expect(await tables.task(id!)).toMatchObject({ lease_token: '1' });
+});
+
+it('starts nothing more once it drains: what it still accepts is left to others', async () => {
+  const [draining, other] = [await engines.start(), await engines.start()];
+  const agent = engines.agent({ run: () => 'Done' });
+  await draining.execution!.drain();
+  const task = await draining.send(agent, 'go');
+  expect(textOf(task.status?.message)).toBe('Done');
+  expect(activeRuns(draining).size).toBe(0);
+  expect(other.log.filter(({ level }) => level === 'error')).toEqual([]);
+});
+
+it('keeps the lease of a run that takes longer than the lease', async () => {
+  const [engine, other] = [
+    await engines.start({ config: { leaseMs: 500 } }),
+    await engines.start({ config: { leaseMs: 500 } }),
+  ];
+  const go = new Gate();
+  const agent = engines.agent({ run: () => go.opened });
+  const { id } = await engine.submit(agent, 'go');
+  const first = (await tables.task(id!)).run_at!;
+  // Four leases later.
+  await tables.waitFor(async () =>
+    expect((await tables.task(id!)).run_at!.getTime()).toBeGreaterThan(first.getTime() + 2_000),
+  );
+  go.open();
+  await tables.until(id!, 'COMPLETED');
+  expect(await tables.task(id!)).toMatchObject({ lease_token: '1', lost: 0 });
+  expect(activeRuns(other).size).toBe(0);
+});
+
+it('refuses every write of a run that was paused beyond its lease while another process finished the task', async () => {
+  const paused = await engines.start({ config: { leaseMs: 60_000 } });
+  const [running, wake, done] = [new Gate(), new Gate(), new Gate<unknown[]>()];
+  let runs = 0;
+  const agent = engines.agent({
+    async run(task) {
+      if (++runs > 1) return 'the second run';
+      const artifact = task.artifact({ name: 'a' });
+      await artifact.append('early');
+      running.open();
+      await wake.opened;
+      expect(task.signal.aborted).toBe(false);
+      const calls: Promise<unknown>[] = [task.step('late', () => 'late'), artifact.write('late')];
+      const outcomes = await Promise.allSettled(calls);
+      done.open([...outcomes, ...(await Promise.allSettled([task.status('late'), task.requestInput('late')]))]);
+      return 'the first run';
+    },
+  });
+  // The first process does not learn that it has lost the lease before it writes.
+  const { leases } = paused.tasks.store;
+  leases.renew = async (_, held) =>
+    new Set(held.map(({ tenantId, taskId, token }) => `${tenantId}/${taskId}/${token}`));
+  const { id } = await paused.submit(agent, 'go');
+  await running.opened;
+  await tables.waitFor(async () => expect(await tables.events(id!)).toHaveLength(3));
+  await tables.rows(`update perdure.tasks set run_at = now() - interval '1 hour' where id = $1`, [id]);
+  await engines.start();
+  await tables.until(id!, 'COMPLETED');
+  const before = await tables.everything();
+  wake.open();
+  const outcomes = await done.opened;
+  expect(outcomes.slice(2)).toEqual(Array(2).fill(expect.objectContaining({ status: 'rejected' })));
+  await tables.waitFor(async () => expect(activeRuns(paused).size).toBe(0));
+  expect(await tables.everything()).toBe(before);
+  expect(textOf((await paused.get(agent, id!)).status?.message)).toBe('the second run');
+  expect(await tables.task(id!)).toMatchObject({ lost: 1, attempt: 0 });
+});
+
+it('stops a run whose lease cannot be renewed, also when the database does not answer at all', async () => {
+  const cutOff = await engines.start({ config: { leaseMs: 500 } });
+  cutOff.tasks.store.leases.renew = () => forever();
+  const other = await engines.start({ config: { leaseMs: 500 } });
+  const aborted = new Gate<unknown>();
+  let runs = 0;
+  const agent = engines.agent({
+    async run(task) {
+      if (++runs > 1) return 'the second run';
+      task.signal.addEventListener('abort', () => aborted.open(task.signal.reason));
+      return forever();
+    },
+  });
+  const { id } = await cutOff.submit(agent, 'go');
+  expect(await aborted.opened).toMatchObject({ message: 'the lease has run out' });
+  await tables.until(id!, 'COMPLETED');
+  expect(textOf((await other.get(agent, id!)).status?.message)).toBe('the second run');
+});
+
+it('locks rows in the committer’s order when it renews leases', async () => {
+  const engine = await engines.start();
+  const go = new Gate();
+  const agent = engines.agent({
+    async run(task) {
+      await go.opened;
+      for (let i = 0; i < 30; i++) await task.status(String(i));
+    },
+  });
+  const tasks = await Promise.all(Array.from({ length: 40 }, () => engine.submit(agent, 'go')));
+  const leases = tasks
+    .map(({ id }) => ({ tenantId: 'acme', taskId: id!, token: 1 }))
+    .toSorted((a, b) => (a.taskId < b.taskId ? 1 : -1));
+  const deadlocks = async () => {
+    const [row] = await tables.rows<{ deadlocks: string }>(
+      'select deadlocks from pg_stat_database where datname = current_database()',
+    );
+    return row!.deadlocks;
+  };
+  const before = await deadlocks();
+  go.open();
+  let renewals = 0;
+  const { store } = engine.tasks;
+  const renewing = (async () => {
+    for (; activeRuns(engine).size > 0; renewals++) await store.leases.renew(store.db, leases, 5_000);
+  })();
+  await Promise.all(tasks.map(({ id }) => tables.until(id!, 'COMPLETED')));
+  await renewing;
+  expect(renewals).toBeGreaterThan(5);
+  expect(await deadlocks()).toBe(before);
+});
