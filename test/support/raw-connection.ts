@@ -13,15 +13,16 @@ export class RawConnection {
   ) {}
 
   /** Connects and posts JSON; reads nothing of the answer. */
-  static async post(url: string, json: unknown): Promise<RawConnection> {
+  static async post(url: string, json: unknown, headers: Record<string, string> = {}): Promise<RawConnection> {
     const { hostname, port, pathname, host } = new URL(url);
     const socket = connect(Number(port), hostname).pause();
     socket.on('error', () => undefined);
     await once(socket, 'connect');
     const body = JSON.stringify(json);
-    const headers = [`host: ${host}`, 'a2a-version: 1.0', 'content-type: application/json', 'connection: close'];
-    const head = [`POST ${pathname} HTTP/1.1`, ...headers, `content-length: ${Buffer.byteLength(body)}`].join('\r\n');
-    socket.write(`${head}\r\n\r\n${body}`);
+    const all = { host, 'a2a-version': '1.0', 'content-type': 'application/json', connection: 'close', ...headers };
+    const lines = Object.entries({ ...all, 'content-length': Buffer.byteLength(body) });
+    const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+    socket.write(`POST ${pathname} HTTP/1.1\r\n${head}\r\n${body}`);
     return new RawConnection(socket, Number(port));
   }
 

@@ -8,31 +8,39 @@ export type CallKind = 'unary' | 'stream';
 
 /** One call that is being answered. Its signal aborts when the connection closes or the server shuts down. */
 export class Call {
-  private readonly controller = new AbortController();
-  private readonly hangUp = () => this.controller.abort();
-
   constructor(
     readonly kind: CallKind,
-    private readonly connection: Socket,
+    private readonly connection: AbortController,
     private readonly onClose: (call: Call) => void,
-  ) {
-    connection.once('close', this.hangUp);
-    if (connection.destroyed) this.hangUp();
-  }
+  ) {}
 
   get signal(): AbortSignal {
-    return this.controller.signal;
+    return this.connection.signal;
   }
 
+  /** Ends every call of the connection. */
   abort(reason: A2AError): void {
-    this.controller.abort(reason);
+    this.connection.abort(reason);
   }
 
   /** To be called once the answer is written, whatever became of it. */
   close(): void {
-    this.connection.off('close', this.hangUp);
     this.onClose(this);
   }
+}
+
+/** One controller for all calls of a connection: making one for each call costs more than the rest of its entry. */
+const connections = new WeakMap<Socket, AbortController>();
+
+function controllerOf(connection: Socket): AbortController {
+  let controller = connections.get(connection);
+  if (!controller) {
+    const made = (controller = new AbortController());
+    connections.set(connection, made);
+    connection.once('close', () => made.abort());
+    if (connection.destroyed) made.abort();
+  }
+  return controller;
 }
 
 /** The calls that this process is answering: bounds its streams, and ends them all when the server shuts down. */
@@ -60,7 +68,7 @@ export class OpenCalls {
   enter(kind: CallKind, connection: Socket): Call {
     if (this.draining) throw shuttingDown();
     if (kind === 'stream') this.takeStream();
-    const call = new Call(kind, connection, (closed) => this.leave(closed));
+    const call = new Call(kind, controllerOf(connection), (closed) => this.leave(closed));
     this.open.add(call);
     return call;
   }

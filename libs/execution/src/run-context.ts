@@ -7,7 +7,7 @@ import {
   type Content,
   type StepContext,
 } from '#agents';
-import { type MessageJson, MessageSchema, TaskState, toJsonObject } from '#protocol';
+import { type Message, type MessageJson, MessageSchema, TaskState, toJsonObject } from '#protocol';
 import { InputPendingError } from '#store';
 import {
   agentMessage,
@@ -34,8 +34,6 @@ export class RunContext implements AgentTask {
   readonly contextId: string;
   readonly tenant: string;
   readonly principal: string;
-  readonly message: MessageJson;
-  readonly history: readonly MessageJson[];
   readonly metadata: JsonObject;
   readonly attempt: number;
   readonly extensions: readonly string[];
@@ -43,6 +41,10 @@ export class RunContext implements AgentTask {
   readonly suspended: Promise<void>;
   private readonly journal: RunJournal;
   private suspend!: () => void;
+  // Made when they are asked for: few handlers read the history.
+  private messageJson: MessageJson | undefined;
+  private historyJson: readonly MessageJson[] | undefined;
+  private readonly historyAtStart: readonly Message[];
   private fault: Error | undefined;
   private readonly steps = new Set<Promise<unknown>>();
   /** Client messages that the turn has taken up, its first one included. */
@@ -60,14 +62,21 @@ export class RunContext implements AgentTask {
     this.contextId = run.task.contextId;
     this.tenant = run.lease.tenantId;
     this.principal = run.owner;
-    this.message = toJsonObject(MessageSchema, input.message);
-    this.history = historyOf(run);
+    this.historyAtStart = run.task.history;
     this.metadata = input.request.metadata;
     this.extensions = input.request.extensions;
     this.attempt = run.attempt + 1;
     this.consumed = run.turnInput;
     this.journal = new RunJournal(run.turn, run.records);
     this.suspended = new Promise((resolve) => (this.suspend = resolve));
+  }
+
+  get message(): MessageJson {
+    return (this.messageJson ??= toJsonObject(MessageSchema, this.run.inputs[this.run.turnInput - 1]!.message));
+  }
+
+  get history(): readonly MessageJson[] {
+    return (this.historyJson ??= historyOf(this.run, this.historyAtStart));
   }
 
   /** Number of the newest client message that the turn has taken up. */
@@ -191,10 +200,10 @@ function notPending(error: unknown): false {
 }
 
 /** What had been said when the turn began, its own message last: the same on each replay. */
-function historyOf({ task, inputs, turnInput, records }: ClaimedRun): MessageJson[] {
+function historyOf({ inputs, turnInput, records }: ClaimedRun, history: readonly Message[]): MessageJson[] {
   const { message } = inputs[turnInput - 1]!;
   const begun = records.find(({ position }) => position === 0);
-  const said = task.history.slice(0, begun ? Number(begun.value) : task.history.indexOf(message) + 1);
+  const said = history.slice(0, begun ? Number(begun.value) : history.indexOf(message) + 1);
   const notYet = new Set(inputs.slice(turnInput - 1).map((input) => input.message));
   return [...said.filter((each) => !notYet.has(each)), message].map((each) => toJsonObject(MessageSchema, each));
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import pg from 'pg';
 import { type Logger } from './logger.js';
 
@@ -42,26 +43,26 @@ export function createPool(url: string, options: PoolOptions): pg.Pool {
   pool.on('error', report);
   pool.on('connect', (client) => {
     failing = false;
-    const closing = new Promise<void>((resolve) => client.once('end', resolve));
-    closings(pool).add(closing);
-    void closing.then(() => closings(pool).delete(closing));
+    openConnections(pool).add(client);
     // The pool listens to idle clients only; a client that is checked out would end the process.
     client.on('error', report);
   });
+  // Told by the pool and not by the client, whose listeners BullMQ takes away.
+  pool.on('remove', (client) => openConnections(pool).delete(client));
   return pool;
 }
 
 /** `pool.end()` resolves before its connections are closed: a Postgres that stops then would complain about each of them. */
 export async function closePool(pool: pg.Pool): Promise<void> {
   await pool.end();
-  await Promise.all(closings(pool));
+  while (openConnections(pool).size > 0) await once(pool, 'remove');
 }
 
-const closingsByPool = new WeakMap<pg.Pool, Set<Promise<void>>>();
+const connectionsByPool = new WeakMap<pg.Pool, Set<pg.PoolClient>>();
 
-/** The ends of the connections that the pool has open. */
-function closings(pool: pg.Pool): Set<Promise<void>> {
-  const known = closingsByPool.get(pool) ?? new Set();
-  closingsByPool.set(pool, known);
+/** The connections that the pool has not closed yet. */
+function openConnections(pool: pg.Pool): Set<pg.PoolClient> {
+  const known = connectionsByPool.get(pool) ?? new Set();
+  connectionsByPool.set(pool, known);
   return known;
 }

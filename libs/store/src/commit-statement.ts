@@ -16,14 +16,30 @@ export interface AppendGroup {
 const TERMINAL = '3, 4, 5, 7';
 
 const CREATE_TYPES = [
-  ...['text', 'uuid', 'text', 'text', 'text', 'int2', 'text', 'text', 'text', 'text'],
+  ...['text', 'uuid', 'text', 'text', 'text', 'int2', 'json', 'json', 'json', 'json'],
   ...['timestamptz', 'timestamptz', 'text', 'text', 'text'],
 ];
 const APPEND_TYPES = [
-  ...['text', 'uuid', 'int8', 'int4', 'int4', 'timestamptz', 'int2', 'text', 'timestamptz', 'text', 'int4'],
+  ...['text', 'uuid', 'int8', 'int4', 'int4', 'timestamptz', 'int2', 'json', 'timestamptz', 'json', 'int4'],
   ...['int4', 'bool', 'int4', 'int4', 'int4'],
 ];
-const JOURNAL_TYPES = ['int4', 'int4', 'text', 'text', 'text'];
+const JOURNAL_TYPES = ['int4', 'int4', 'text', 'text'];
+
+/**
+ * JSON texts travel as one text, split by Postgres: escaping each of them as an array element costs more than all else
+ * that is done to encode a flush. JSON holds no raw control characters, so they can separate and stand for null.
+ */
+const SEPARATOR = '\u001f';
+const NULL_TEXT = '\u001e';
+
+function joined(texts: readonly (string | null)[]): string {
+  return texts.map((text) => text ?? NULL_TEXT).join(SEPARATOR);
+}
+
+const split = (parameter: number) => `string_to_array($${parameter}::text, chr(31), chr(30))`;
+
+/** Local times, as pg writes a Date, cost more. */
+const iso = (at: Date | null | undefined) => at?.toISOString() ?? null;
 
 /**
  * The whole flush as one statement, so that it is one round trip and one commit. It has three shapes: creates,
@@ -41,7 +57,7 @@ export function commitStatement(
   return { name: `commit-${shape}`, text: TEXTS[shape], values };
 }
 
-function createValues(creates: readonly CreateWrite[]): unknown[][] {
+function createValues(creates: readonly CreateWrite[]): unknown[] {
   return [
     creates.map((w) => w.tenantId),
     creates.map((w) => w.taskId),
@@ -49,19 +65,19 @@ function createValues(creates: readonly CreateWrite[]): unknown[][] {
     creates.map((w) => w.contextId),
     creates.map((w) => w.owner),
     creates.map((w) => w.state),
-    creates.map((w) => w.status),
-    creates.map((w) => w.event),
-    creates.map((w) => w.message),
-    creates.map((w) => w.request),
-    creates.map((w) => w.at),
-    creates.map((w) => w.deadline),
+    joined(creates.map((w) => w.status)),
+    joined(creates.map((w) => w.event)),
+    joined(creates.map((w) => w.message)),
+    joined(creates.map((w) => w.request)),
+    creates.map((w) => iso(w.at)),
+    creates.map((w) => iso(w.deadline)),
     creates.map((w) => w.leaseOwner),
     creates.map((w) => w.idempotency?.key ?? null),
     creates.map((w) => w.idempotency?.requestHash ?? null),
   ];
 }
 
-function appendValues(groups: readonly AppendGroup[]): unknown[][] {
+function appendValues(groups: readonly AppendGroup[]): unknown[] {
   const rows = groups.map(mergedRow);
   const events = rows.flatMap((row) => row.events);
   const journal = rows.flatMap((row) => row.journal);
@@ -75,23 +91,23 @@ function appendValues(groups: readonly AppendGroup[]): unknown[][] {
     rows.map((row) => row.first.token),
     rows.map((row) => row.first.base),
     rows.map((row) => row.events.length),
-    rows.map((row) => row.last.at),
+    rows.map((row) => iso(row.last.at)),
     rows.map((row) => row.status?.status?.state ?? null),
-    rows.map((row) => row.status?.status?.text ?? null),
-    rows.map((row) => row.status?.at ?? null),
-    rows.map((row) => row.snapshot?.snapshot ?? null),
+    joined(rows.map((row) => row.status?.status?.text ?? null)),
+    rows.map((row) => iso(row.status?.at)),
+    joined(rows.map((row) => row.snapshot?.snapshot ?? null)),
     rows.map((row) => (row.snapshot ? row.snapshot.base + row.snapshot.events.length : null)),
     rows.map((row) => row.last.inputs ?? null),
     rows.map((row) => row.last.release ?? false),
     eventStarts,
     recordStarts,
     rows.map((row) => row.journal.length),
-    events,
+    joined(events),
+    joined(journal.map((record) => record.value)),
     journal.map((record) => record.turn),
     journal.map((record) => record.position),
     journal.map((record) => record.kind),
     journal.map((record) => record.name),
-    journal.map((record) => record.value),
   ];
 }
 
@@ -107,7 +123,8 @@ function mergedRow({ writes }: AppendGroup) {
   };
 }
 
-const list = (types: readonly string[], from: number) => types.map((type, i) => `$${from + i}::${type}[]`).join(', ');
+const list = (types: readonly string[], from: number) =>
+  types.map((type, i) => (type === 'json' ? split(from + i) : `$${from + i}::${type}[]`)).join(', ');
 
 /** `$from` is the lease in milliseconds, the arrays follow. */
 const createParts = (from: number) => `
@@ -131,21 +148,23 @@ const createParts = (from: number) => `
 
 /**
  * `l` locks the rows in the order of the arrays, which the committer sorts; `u` keeps the fence for the case that the
- * row changed while `l` waited for it. Slices hand each row its own events and journal records.
+ * row changed while `l` waited for it. Slices hand each row its own events and journal records, from arrays that `x`
+ * splits once.
  */
 const appendParts = (from: number) => {
-  const at = (i: number) => `$${from + APPEND_TYPES.length + i}::${['text', ...JOURNAL_TYPES][i]}[]`;
-  const slice = (i: number) => `(${at(i)})[u.js:u.js+u.jn-1]`;
+  const texts = from + APPEND_TYPES.length;
+  const journal = JOURNAL_TYPES.map((type, i) => `($${texts + 2 + i}::${type}[])[u.js:u.js+u.jn-1]`);
   return `
+  x as materialized (select ${split(texts)} as events, ${split(texts + 1)} as results),
   l as materialized (
-    select a.*, x.agent, x.old_state
+    select a.*, held.agent, held.old_state
     from unnest(${list(APPEND_TYPES, from)}) with ordinality
         a(tenant, id, token, base, n, at, state, status, status_at, snapshot, snapshot_at, inputs, release, s, js, jn, i),
       lateral (
         select t.agent, t.state as old_state from perdure.tasks t
         where t.tenant_id = a.tenant and t.id = a.id and t.lease_token = a.token and t.last_sequence = a.base
           and (a.inputs is null or t.inputs = a.inputs)
-        for update) x),
+        for update) held),
   u as (
     update perdure.tasks t set
       last_sequence = a.base + a.n,
@@ -164,11 +183,11 @@ const appendParts = (from: number) => {
   e as (
     insert into perdure.task_events (tenant_id, task_id, sequence, event)
     select u.tenant, u.id, u.base + v.k::int4, v.event
-    from u, unnest((${at(0)})[u.s:u.s+u.n-1]) with ordinality v(event, k)),
+    from u, x, unnest(x.events[u.s:u.s+u.n-1]) with ordinality v(event, k)),
   j as (
     insert into perdure.task_journal (tenant_id, task_id, turn, position, kind, name, value)
     select u.tenant, u.id, r.turn, r.position, r.kind, r.name, r.value
-    from u, unnest(${[1, 2, 3, 4, 5].map(slice).join(', ')}) r(turn, position, kind, name, value)
+    from u, x, unnest(${journal.join(', ')}, x.results[u.js:u.js+u.jn-1]) r(turn, position, kind, name, value)
     where u.jn > 0)`;
 };
 

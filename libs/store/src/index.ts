@@ -7,7 +7,7 @@ export { type OutboxJob } from './outbox.repository.js';
 export { Store } from './store.js';
 export { type StoredEvent, type StoredMessage } from './task-log.repository.js';
 export { type TaskCursor, type TaskFilter } from './task.repository.js';
-export { type Lease, type TaskKey, type TaskRow } from './task.row.js';
+export { type Lease, type TaskKey, type TaskRow, type WholeTaskRow } from './task.row.js';
 export {
   type AppendWrite,
   CommitterBusyError,

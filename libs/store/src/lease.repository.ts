@@ -1,5 +1,5 @@
 import { type Queryable } from './database.js';
-import { type Lease, type TaskKey, TASK_COLUMNS, type TaskRow } from './task.row.js';
+import { type Lease, type TaskKey, WHOLE_TASK_COLUMNS, type WholeTaskRow } from './task.row.js';
 
 /** SQL of leases: who may run a task, until when, and when the next claim is due. The database's clock decides. */
 export class LeaseRepository {
@@ -9,13 +9,13 @@ export class LeaseRepository {
     { tenantId, taskId }: TaskKey,
     owner: string,
     leaseMs: number,
-  ): Promise<TaskRow | undefined> {
-    const { rows } = await db.query<TaskRow>({
+  ): Promise<WholeTaskRow | undefined> {
+    const { rows } = await db.query<WholeTaskRow>({
       name: 'lease-claim',
       // A holder that is still named did not give its lease back: it died, or stood still beyond its time.
       text: `update perdure.tasks t set lease_token = t.lease_token + 1, lease_owner = $3,
                lost = t.lost + (t.lease_owner is not null)::int, run_at = now() + $4::int4 * interval '1 ms'
-             where t.tenant_id = $1 and t.id = $2 and t.run_at <= now() returning ${TASK_COLUMNS}`,
+             where t.tenant_id = $1 and t.id = $2 and t.run_at <= now() returning ${WHOLE_TASK_COLUMNS}`,
       values: [tenantId, taskId, owner, leaseMs],
     });
     return rows[0];

@@ -1,5 +1,5 @@
 import { type Queryable } from './database.js';
-import { type TaskKey, TASK_COLUMNS, type TaskRow } from './task.row.js';
+import { type TaskKey, TASK_COLUMNS, type TaskRow, WHOLE_TASK_COLUMNS, type WholeTaskRow } from './task.row.js';
 
 /** Which tasks a list shows. All tasks are of one tenant and one agent. */
 export interface TaskFilter {
@@ -32,6 +32,16 @@ export class TaskRepository {
     const { rows } = await db.query<TaskRow>({
       name: 'task-find',
       text: `select ${TASK_COLUMNS} from perdure.tasks t where t.tenant_id = $1 and t.id = $2`,
+      values: [tenantId, taskId],
+    });
+    return rows[0];
+  }
+
+  /** The task with its snapshot. */
+  async findWhole(db: Queryable, { tenantId, taskId }: TaskKey): Promise<WholeTaskRow | undefined> {
+    const { rows } = await db.query<WholeTaskRow>({
+      name: 'task-find-whole',
+      text: `select ${WHOLE_TASK_COLUMNS} from perdure.tasks t where t.tenant_id = $1 and t.id = $2`,
       values: [tenantId, taskId],
     });
     return rows[0];

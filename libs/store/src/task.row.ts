@@ -1,4 +1,4 @@
-/** A row of `perdure.tasks`. */
+/** A row of `perdure.tasks`, but for the one column that can be of any size. */
 export interface TaskRow {
   readonly tenantId: string;
   readonly id: string;
@@ -13,8 +13,6 @@ export interface TaskRow {
   readonly createdAt: Date;
   readonly lastModified: Date;
   readonly lastSequence: number;
-  /** ProtoJSON Task that holds the artifacts after event `snapshotSequence`, and nothing else. */
-  readonly snapshot: string | null;
   readonly snapshotSequence: number;
   readonly messages: number;
   readonly inputs: number;
@@ -26,6 +24,12 @@ export interface TaskRow {
   readonly attempt: number;
   readonly lost: number;
   readonly deadline: Date | null;
+}
+
+/** A row with its snapshot. Many of them at once, or one for long, are a lot of memory. */
+export interface WholeTaskRow extends TaskRow {
+  /** ProtoJSON Task that holds the artifacts after event `snapshotSequence`, and nothing else. */
+  readonly snapshot: string | null;
 }
 
 /** Names a task. */
@@ -43,6 +47,9 @@ export interface Lease extends TaskKey {
 export const TASK_COLUMNS = `
   t.tenant_id as "tenantId", t.id, t.agent, t.context_id as "contextId", t.owner, t.state, t.status,
   t.status_timestamp as "statusTimestamp", t.created_at as "createdAt", t.last_modified as "lastModified",
-  t.last_sequence as "lastSequence", t.snapshot, t.snapshot_sequence as "snapshotSequence", t.messages, t.inputs,
+  t.last_sequence as "lastSequence", t.snapshot_sequence as "snapshotSequence", t.messages, t.inputs,
   t.turn, t.turn_input as "turnInput", t.lease_token::float8 as "leaseToken", t.lease_owner as "leaseOwner",
   t.run_at as "runAt", t.attempt, t.lost, t.deadline`;
+
+/** The same for `WholeTaskRow`. */
+export const WHOLE_TASK_COLUMNS = `${TASK_COLUMNS}, t.snapshot`;

@@ -1,6 +1,6 @@
 import { type JsonObject } from '@bufbuild/protobuf';
 import { type Message, type Task } from '#protocol';
-import { type JournalRecord, type Lease, type Store, type TaskRow } from '#store';
+import { type JournalRecord, type Lease, type Store, type WholeTaskRow } from '#store';
 import { messageOf, taskOf, type TaskViews } from './task-view.js';
 
 /** What a call brought along beside its message. */
@@ -44,7 +44,7 @@ export class RunLoader {
     private readonly views: TaskViews,
   ) {}
 
-  async load(row: TaskRow): Promise<ClaimedRun> {
+  async load(row: WholeTaskRow): Promise<ClaimedRun> {
     const key = { tenantId: row.tenantId, taskId: row.id };
     const [artifacts, messages, records] = await Promise.all([
       this.views.artifacts(row),

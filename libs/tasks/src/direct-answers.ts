@@ -1,5 +1,5 @@
+import { randomUUID } from 'node:crypto';
 import { create, type JsonObject } from '@bufbuild/protobuf';
-import { v7 as uuidv7 } from 'uuid';
 import { type Agent, isFail, isReject } from '#agents';
 import { A2AError, type CallContext, type Message, MessageSchema, Role, toJsonObject } from '#protocol';
 import { InvalidOutputError, outputParts } from './agent-output.js';
@@ -16,8 +16,8 @@ export async function answerDirectly(
   const output = await respond(agent, send, context, signal);
   if (output === undefined || output === null) return undefined;
   const { parts, metadata } = parsed(output);
-  const contextId = send.message.contextId || uuidv7();
-  return create(MessageSchema, { messageId: uuidv7(), role: Role.AGENT, contextId, parts, metadata });
+  const contextId = send.message.contextId || randomUUID();
+  return create(MessageSchema, { messageId: randomUUID(), role: Role.AGENT, contextId, parts, metadata });
 }
 
 async function respond(agent: Agent, send: SendRequest, context: CallContext, signal: AbortSignal) {

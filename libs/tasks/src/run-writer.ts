@@ -1,22 +1,21 @@
 import { create } from '@bufbuild/protobuf';
-import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { type Config } from '#platform';
 import {
   applyEvent,
   jsonText,
   type Message,
   type StreamResponse,
-  StreamResponseSchema,
   type Task,
   TaskSchema,
   type TaskState,
-  TaskStatusSchema,
 } from '#protocol';
 import { type AppendWrite, type JournalRecord, LeaseLostError, type Store } from '#store';
 import { InvalidOutputError } from './agent-output.js';
 import { type ClaimedRun } from './claimed-run.js';
-import { stateOf, statusEvent, taskStatus } from './task-events.js';
+import { encodeEvent, type EncodedEvent } from './encoded-event.js';
+import { statusEvent, taskStatus } from './task-events.js';
 import { type TaskStreams } from './task-streams.js';
+import { type TaskUpdate } from './task-subscription.js';
 import { taskTimes } from './task-view.js';
 
 /** Emissions of one run that may wait for their commit before the next has to wait for room. */
@@ -66,8 +65,14 @@ export class RunWriter {
   /** Emits an event. Resolves when the run's window has room for the next one. */
   async emit(response: StreamResponse, record?: JournalRecord): Promise<void> {
     await this.notSettling();
-    this.checkLimits(response);
-    void this.append([response], record);
+    if (this.waiting >= 4 * WINDOW) {
+      throw new InvalidOutputError('emissions are not awaited, and too many are under way');
+    }
+    // The last number is kept for the event that ends the task.
+    if (this.sequence + 1 >= this.config.maxEventsPerTask) {
+      throw new InvalidOutputError(`the task has ${this.sequence} events; that is the limit (PERDURE_MAX_EVENTS)`);
+    }
+    void this.append(this.encoded(response), record);
     while (this.waiting >= WINDOW) await new Promise<void>((resolve) => this.queue.push(resolve));
     this.assertGoing();
   }
@@ -76,7 +81,7 @@ export class RunWriter {
   async record(record: JournalRecord): Promise<void> {
     await this.notSettling();
     this.assertSize(`the result of ${record.kind} "${record.name}"`, record.value ?? '');
-    await this.append([], record);
+    await this.append(undefined, record);
     this.assertGoing();
   }
 
@@ -107,8 +112,7 @@ export class RunWriter {
     const at = new Date();
     const status = taskStatus(settlement.state, at, settlement.message);
     const response = statusEvent({ taskId: this.task.id, contextId: this.task.contextId }, status);
-    this.assertSize('an event', jsonText(StreamResponseSchema, response));
-    const write = this.write([response], at, settlement.record);
+    const write = this.write(this.encoded(response), settlement.record);
     const snapshot = this.artifactsChanged ? this.snapshot() : undefined;
     await this.store.committer.submit({ ...write, snapshot, release: true, inputs: settlement.inputs });
     this.ended = true;
@@ -120,40 +124,46 @@ export class RunWriter {
   }
 
   /** Appends without waiting: the next append's base is known before this one is committed. */
-  private append(responses: StreamResponse[], record?: JournalRecord): Promise<void> {
-    const write = this.write(responses, timeOf(responses), record);
-    const first = this.sequence + 1;
-    this.sequence += responses.length;
-    for (const response of responses) this.take(response);
+  private append(event: EncodedEvent | undefined, record?: JournalRecord): Promise<void> {
+    const write = this.write(event, record);
+    if (event) {
+      this.sequence++;
+      this.take(event.response);
+    }
+    const update = event && { sequence: this.sequence, response: event.response };
     const snapshot = this.sequence >= this.nextSnapshot ? this.scheduledSnapshot() : undefined;
     this.waiting++;
-    const updates = responses.map((response, i) => ({ sequence: first + i, response }));
-    this.last = this.store.committer
-      .submit({ ...write, snapshot })
-      .then(() => {
-        if (updates.length > 0) this.streams.publish(this.run.lease, updates);
-      })
-      .catch((error: unknown) => {
-        this.failure ??= { error };
-      })
-      .finally(() => {
-        this.waiting--;
-        // All of them: nothing new is written before they go on, and whoever is passed over here might wait for ever.
-        if (this.waiting < WINDOW) for (const resolve of this.queue.splice(0)) resolve();
-      });
+    this.last = this.store.committer.submit({ ...write, snapshot }).then(
+      () => this.appended(update),
+      (error: unknown) => this.appended(undefined, { error }),
+    );
     return this.last;
   }
 
-  private write(responses: StreamResponse[], at: Date, record?: JournalRecord): AppendWrite {
+  private appended(update?: TaskUpdate, failure?: { readonly error: unknown }): void {
+    this.failure ??= failure;
+    if (update) this.streams.publish(this.run.lease, [update]);
+    this.waiting--;
+    // All of them: nothing new is written before they go on, and whoever is passed over here might wait for ever.
+    if (this.waiting < WINDOW) for (const resolve of this.queue.splice(0)) resolve();
+  }
+
+  private write(event: EncodedEvent | undefined, record?: JournalRecord): AppendWrite {
     const { tenantId, taskId, token } = this.run.lease;
-    const status = responses.map(statusOf).findLast((found) => found !== undefined);
     return {
       kind: 'append',
-      ...{ tenantId, taskId, token, base: this.sequence, at },
-      events: responses.map((response) => jsonText(StreamResponseSchema, response)),
-      status,
+      ...{ tenantId, taskId, token, base: this.sequence },
+      at: event?.at ?? new Date(),
+      events: event ? [event.text] : [],
+      status: event?.status,
       journal: record && [record],
     };
+  }
+
+  private encoded(response: StreamResponse): EncodedEvent {
+    const event = encodeEvent(response);
+    this.assertSize('an event', event.text);
+    return event;
   }
 
   private take(response: StreamResponse): void {
@@ -181,16 +191,6 @@ export class RunWriter {
     this.assertGoing();
   }
 
-  private checkLimits(response: StreamResponse): void {
-    if (this.waiting >= 4 * WINDOW)
-      throw new InvalidOutputError('emissions are not awaited, and too many are under way');
-    this.assertSize('an event', jsonText(StreamResponseSchema, response));
-    // The last number is kept for the event that ends the task.
-    if (this.sequence + 1 >= this.config.maxEventsPerTask) {
-      throw new InvalidOutputError(`the task has ${this.sequence} events; that is the limit (PERDURE_MAX_EVENTS)`);
-    }
-  }
-
   private assertSize(what: string, text: string): void {
     const bytes = Buffer.byteLength(text);
     const { maxEventBytes } = this.config;
@@ -202,18 +202,4 @@ export class RunWriter {
     if (this.failure) throw this.failure.error;
     if (this.ended) throw new LeaseLostError(this.run.lease.tenantId, this.run.lease.taskId);
   }
-}
-
-/** A write is as old as the status it tells of, so that lists are sorted by the times that clients see. */
-function timeOf(responses: readonly StreamResponse[]): Date {
-  const payload = responses.findLast(({ payload }) => payload.case === 'statusUpdate')?.payload;
-  const timestamp = payload?.case === 'statusUpdate' ? payload.value.status?.timestamp : undefined;
-  return timestamp ? timestampDate(timestamp) : new Date();
-}
-
-function statusOf(response: StreamResponse): { state: number; text: string } | undefined {
-  const state = stateOf(response);
-  if (state === undefined || response.payload.case !== 'statusUpdate' || !response.payload.value.status)
-    return undefined;
-  return { state, text: jsonText(TaskStatusSchema, response.payload.value.status) };
 }

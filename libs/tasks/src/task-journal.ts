@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { create, type JsonObject } from '@bufbuild/protobuf';
-import { timestampDate } from '@bufbuild/protobuf/wkt';
-import { v7 as uuidv7 } from 'uuid';
 import { type Agent } from '#agents';
 import { type Config, type Signals } from '#platform';
 import {
@@ -26,9 +24,12 @@ import {
   type Store,
   type TaskKey,
   type TaskRow,
+  type WholeTaskRow,
 } from '#store';
 import { type CallRequest, type ClaimedRun, encodeRequest } from './claimed-run.js';
+import { encodeEvent } from './encoded-event.js';
 import { agentMessage, statusEvent, taskEvent, taskStatus } from './task-events.js';
+import { newTaskId } from './task-id.js';
 import { type TaskStreams, topicKey } from './task-streams.js';
 import { taskTimes } from './task-view.js';
 
@@ -84,7 +85,7 @@ export class TaskJournal {
   async create(submission: Submission): Promise<ClaimedRun> {
     const { tenantId, owner, agent, request, leaseOwner } = submission;
     const at = new Date();
-    const taskId = uuidv7();
+    const taskId = newTaskId();
     const contextId = submission.message.contextId || randomUUID();
     const message = create(MessageSchema, { ...submission.message, taskId, contextId });
     const status = taskStatus(TaskState.SUBMITTED, at);
@@ -158,13 +159,13 @@ export class TaskJournal {
   }
 
   /** Begins the next turn of a run: its words go into the history, and the next client message begins the handler anew. */
-  async nextTurn(lease: Lease, turnInput: number, words?: Message): Promise<TaskRow> {
+  async nextTurn(lease: Lease, turnInput: number, words?: Message): Promise<WholeTaskRow> {
     return this.store.database.transaction(async (tx) => {
       const row = await this.store.tasks.lock(tx, lease);
       if (row?.leaseToken !== lease.token) throw new LeaseLostError(lease.tenantId, lease.taskId);
       if (words) await this.addAgentMessage(tx, row, words);
       await this.store.turns.nextTurn(tx, row, turnInput, words ? 1 : 0);
-      return (await this.store.tasks.find(tx, lease))!;
+      return (await this.store.tasks.findWhole(tx, lease))!;
     });
   }
 
@@ -241,14 +242,13 @@ export class TaskJournal {
     decide: (tx: Queryable) => Promise<{ row: TaskRow; status: TaskStatus } | undefined>,
   ): Promise<void> {
     const update = await this.store.database.transaction(async (tx) => {
-      const change = await decide(tx);
-      if (!change) return undefined;
-      const { row, status } = change;
+      const decided = await decide(tx);
+      if (!decided) return undefined;
+      const { row, status } = decided;
       const response = statusEvent({ taskId: row.id, contextId: row.contextId }, status);
-      const text = jsonText(TaskStatusSchema, status);
-      const event = jsonText(StreamResponseSchema, response);
-      const at = status.timestamp ? timestampDate(status.timestamp) : new Date();
-      await this.store.tasks.changeFromOutside(tx, row, { state: status.state, status: text, at, event }, runAfter);
+      const { text, at, status: led } = encodeEvent(response);
+      const change = { state: status.state, status: led?.text ?? '', at, event: text };
+      await this.store.tasks.changeFromOutside(tx, row, change, runAfter);
       if (runAfter) await this.store.outbox.add(tx, key);
       return { sequence: row.lastSequence + 1, response };
     });
@@ -277,9 +277,10 @@ function assertOpen(row: TaskRow, message: Message): void {
 function workingUpdate(row: TaskRow, at: Date) {
   const status = taskStatus(TaskState.WORKING, at);
   const response = statusEvent({ taskId: row.id, contextId: row.contextId }, status);
+  const { text, status: led } = encodeEvent(response);
   return {
-    text: jsonText(TaskStatusSchema, status),
-    event: jsonText(StreamResponseSchema, response),
+    text: led?.text ?? '',
+    event: text,
     update: { sequence: row.lastSequence + 1, response },
   };
 }

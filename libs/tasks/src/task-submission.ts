@@ -99,7 +99,7 @@ export class TaskSubmission {
 
   /** Undefined where the lease is gone already: then its new holder runs the task. */
   private async claimed(key: TaskKey, token: number): Promise<ClaimedRun | undefined> {
-    const row = await this.store.tasks.find(this.store.db, key);
+    const row = await this.store.tasks.findWhole(this.store.db, key);
     return row?.leaseToken === token ? this.loader.load(row) : undefined;
   }
 

@@ -1,4 +1,4 @@
-import { type StreamResponse } from '#protocol';
+import { jsonText, type StreamResponse, StreamResponseSchema } from '#protocol';
 import { type Store, type TaskKey } from '#store';
 import { responseOf } from './task-view.js';
 
@@ -8,14 +8,21 @@ export interface TaskUpdate {
   readonly response: StreamResponse;
 }
 
-const PAGE = 256;
+/** Characters of events that wait for one reader, or are read from the log for it at once; one event may be larger. */
+const HELD = 256 * 1024;
+const FIRST_PAGE = 8;
+const LARGEST_PAGE = 256;
 
 /**
- * One reader of a task's events: every one, in order, from the one after `sequence`. It holds a bounded number of events;
- * a reader that falls behind that is served from the log until it has caught up.
+ * One reader of a task's events: every one, in order, from the one after `sequence`. What it holds is bounded in number
+ * and in size; a reader that falls behind that is served from the log until it has caught up.
  */
 export class TaskSubscription {
   private buffer: TaskUpdate[] = [];
+  /** Size of the events in the buffer. */
+  private held = 0;
+  /** How many events of this task's size a page from the log may have. */
+  private pageSize = FIRST_PAGE;
   /** Whether the log may hold events that are not in the buffer. */
   private behind = false;
   private wake: (() => void) | undefined;
@@ -32,7 +39,7 @@ export class TaskSubscription {
   /** Called by TaskStreams with each event, each at least once and perhaps out of order. */
   offer(update: TaskUpdate): void {
     const newest = this.buffer.at(-1)?.sequence ?? this.sequence;
-    if (update.sequence === newest + 1 && this.buffer.length < this.limit) this.buffer.push(update);
+    if (update.sequence === newest + 1 && this.buffer.length < this.limit && this.held < HELD) this.put(update);
     else if (update.sequence > newest) this.behind = true;
     this.wake?.();
   }
@@ -47,10 +54,10 @@ export class TaskSubscription {
   /** The next event; undefined once `signal` has aborted. */
   async next(signal: AbortSignal): Promise<TaskUpdate | undefined> {
     while (!signal.aborted) {
-      while (this.buffer[0] && this.buffer[0].sequence <= this.sequence) this.buffer.shift();
+      while (this.buffer[0] && this.buffer[0].sequence <= this.sequence) this.take();
       const [first] = this.buffer;
       if (first?.sequence === this.sequence + 1) {
-        this.buffer.shift();
+        this.take();
         this.sequence = first.sequence;
         return first;
       }
@@ -66,7 +73,7 @@ export class TaskSubscription {
   }
 
   close(): void {
-    this.buffer = [];
+    this.fill([]);
     this.onClose();
     this.tellIdle();
   }
@@ -77,13 +84,32 @@ export class TaskSubscription {
 
   private async readLog(): Promise<void> {
     this.behind = false;
-    this.buffer = [];
-    const page = await this.store.log.eventsAfter(this.store.db, this.key, this.sequence, PAGE);
+    this.fill([]);
+    const limit = this.pageSize;
+    const page = await this.store.log.eventsAfter(this.store.db, this.key, this.sequence, limit);
     const read = page.map((event) => ({ sequence: event.sequence, response: responseOf(event) }));
     const newest = read.at(-1)?.sequence ?? this.sequence;
     // What was offered while the log was read stands behind the page, or is in it.
-    this.buffer = [...read, ...this.buffer.filter((update) => update.sequence > newest)];
-    if (page.length === PAGE) this.behind = true;
+    this.fill([...read, ...this.buffer.filter((update) => update.sequence > newest)]);
+    if (page.length === limit) this.behind = true;
+    const size = page.reduce((sum, { event }) => sum + event.length, 0);
+    if (size > 0) this.pageSize = Math.min(Math.ceil((HELD * page.length) / size), LARGEST_PAGE);
+  }
+
+  private fill(updates: readonly TaskUpdate[]): void {
+    this.buffer = [];
+    this.held = 0;
+    for (const update of updates) this.put(update);
+  }
+
+  private put(update: TaskUpdate): void {
+    this.held += sizeOf(update);
+    this.buffer.push(update);
+  }
+
+  private take(): void {
+    const update = this.buffer.shift();
+    if (update) this.held -= sizeOf(update);
   }
 
   private async somethingNew(signal: AbortSignal): Promise<void> {
@@ -98,4 +124,9 @@ export class TaskSubscription {
       this.tellIdle();
     });
   }
+}
+
+/** The text is made once for all readers, who send it as it is. */
+function sizeOf({ response }: TaskUpdate): number {
+  return jsonText(StreamResponseSchema, response).length;
 }

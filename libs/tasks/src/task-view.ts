@@ -17,7 +17,7 @@ import {
   TaskSchema,
   TaskStatusSchema,
 } from '#protocol';
-import { type Store, type StoredEvent, type TaskKey, type TaskRow } from '#store';
+import { type Store, type StoredEvent, type TaskKey, type TaskRow, type WholeTaskRow } from '#store';
 
 /** What of a task a caller wants to see. */
 export interface ViewOptions {
@@ -30,7 +30,6 @@ export interface ViewOptions {
 export interface TaskView {
   readonly task: Task;
   readonly sequence: number;
-  readonly row: TaskRow;
 }
 
 const FOLD_PAGE = 1000;
@@ -39,20 +38,18 @@ const FOLD_PAGE = 1000;
 export class TaskViews {
   constructor(private readonly store: Store) {}
 
-  async read(key: TaskKey, options: ViewOptions): Promise<TaskView | undefined> {
-    const row = await this.store.tasks.find(this.store.db, key);
-    return row && this.ofRow(row, options);
-  }
-
-  async ofRow(row: TaskRow, options: ViewOptions): Promise<TaskView> {
+  /** The whole task, with the newest `historyLength` messages, or all. */
+  async read(key: TaskKey, historyLength: number | undefined): Promise<TaskView | undefined> {
+    const row = await this.store.tasks.findWhole(this.store.db, key);
+    if (!row) return undefined;
     const [artifacts, history] = await Promise.all([
-      options.artifacts ? this.artifacts(row) : [],
-      options.historyLength === 0 ? [] : this.history(row, options.historyLength),
+      this.artifacts(row),
+      historyLength === 0 ? [] : this.history(row, historyLength),
     ]);
-    return { task: taskOf(row, artifacts, history), sequence: row.lastSequence, row };
+    return { task: taskOf(row, artifacts, history), sequence: row.lastSequence };
   }
 
-  /** The same for a page of tasks, with one read of their histories. */
+  /** The tasks of a page, with one read of their histories. One that has changed meanwhile may be shown as it is now. */
   async ofRows(rows: readonly TaskRow[], options: ViewOptions): Promise<Task[]> {
     const [first] = rows;
     if (!first) return [];
@@ -64,14 +61,16 @@ export class TaskViews {
         : await this.store.log.messagesOfEach(this.store.db, first.tenantId, ids, historyLength);
     const tasks: Task[] = [];
     for (const row of rows) {
-      const artifacts = options.artifacts ? await this.artifacts(row) : [];
-      tasks.push(taskOf(row, artifacts, (histories.get(row.id) ?? []).map(messageOf)));
+      const history = (histories.get(row.id) ?? []).map(messageOf);
+      const key = { tenantId: row.tenantId, taskId: row.id };
+      const whole = options.artifacts ? await this.store.tasks.findWhole(this.store.db, key) : undefined;
+      tasks.push(whole ? taskOf(whole, await this.artifacts(whole), history) : taskOf(row, [], history));
     }
     return tasks;
   }
 
   /** The artifacts after event `row.lastSequence`. Events are never changed, so later ones do no harm to the read. */
-  async artifacts(row: TaskRow): Promise<Artifact[]> {
+  async artifacts(row: WholeTaskRow): Promise<Artifact[]> {
     const artifacts = row.snapshot === null ? [] : parse(TaskSchema, row.snapshot).artifacts;
     let after = Math.max(row.snapshotSequence, 1);
     while (after < row.lastSequence) {
@@ -122,7 +121,8 @@ export function taskOf(row: TaskRow, artifacts: Artifact[], history: Message[]):
 
 /** `createdAt` and `lastModified` as the timestamps extension puts them into a task's metadata. */
 export function taskTimes(createdAt: Date, lastModified: Date): JsonObject {
-  return { createdAt: createdAt.toISOString(), lastModified: lastModified.toISOString() };
+  const created = createdAt.toISOString();
+  return { createdAt: created, lastModified: lastModified === createdAt ? created : lastModified.toISOString() };
 }
 
 function parse<Desc extends DescMessage>(schema: Desc, text: string): MessageShape<Desc> {

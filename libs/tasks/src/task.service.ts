@@ -154,7 +154,7 @@ export class TaskService implements A2AOperations {
   }
 
   private async read(key: TaskKey, historyLength: number | undefined): Promise<Task> {
-    const view = await this.parts.views.read(key, { historyLength, artifacts: true });
+    const view = await this.parts.views.read(key, historyLength);
     if (!view) throw taskNotFound(key.taskId);
     return view.task;
   }
@@ -187,12 +187,13 @@ export class TaskService implements A2AOperations {
     historyLength: number | undefined,
     ended: 'show ended' | 'refuse ended' = 'show ended',
   ): AsyncGenerator<Sequenced<StreamResponse>, boolean> {
-    const view = await this.parts.views.read(key, { historyLength, artifacts: true });
+    const view = await this.parts.views.read(key, historyLength);
     if (!view) throw taskNotFound(key.taskId);
-    if (isTerminal(view.row.state) && ended === 'refuse ended') throw endedTask(key);
+    const state = view.task.status?.state;
+    if (state !== undefined && isTerminal(state) && ended === 'refuse ended') throw endedTask(key);
     subscription.skipTo(view.sequence);
     yield { sequence: view.sequence, message: taskEvent(view.task) };
-    return closesStream(view.row.state);
+    return closesStream(state);
   }
 
   private async *follow(subscription: TaskSubscription, signal: AbortSignal): Updates {
