@@ -32,14 +32,28 @@ const JOURNAL_TYPES = ['int4', 'int4', 'text', 'text'];
 const SEPARATOR = '\u001f';
 const NULL_TEXT = '\u001e';
 
-function joined(texts: readonly (string | null)[]): string {
+function joined(texts: readonly (string | null | undefined)[]): string {
   return texts.map((text) => text ?? NULL_TEXT).join(SEPARATOR);
 }
 
 const split = (parameter: number) => `string_to_array($${parameter}::text, chr(31), chr(30))`;
 
-/** Local times, as pg writes a Date, cost more. */
-const iso = (at: Date | null | undefined) => at?.toISOString() ?? null;
+/** An array literal of what needs no quotes: numbers, booleans, UUIDs, times. What else is in them is refused by its type. */
+function plain(values: readonly (string | number | boolean | null | undefined)[]): string {
+  return `{${values.map((value) => value ?? 'null').join(',')}}`;
+}
+
+/** Times by UTC: local ones, as pg writes a Date, cost more. */
+function times(dates: readonly (Date | null | undefined)[]): string {
+  return plain(dates.map((date) => date?.toISOString()));
+}
+
+const WORD = /^[A-Za-z0-9_.-]+$/;
+
+/** An array literal of routing names. They come checked; one that does not look like it is left to pg's own escaping. */
+function words(values: readonly string[]): string | readonly string[] {
+  return values.every((value) => WORD.test(value)) ? `{"${values.join('","')}"}` : values;
+}
 
 /**
  * The whole flush as one statement, so that it is one round trip and one commit. It has three shapes: creates,
@@ -59,18 +73,18 @@ export function commitStatement(
 
 function createValues(creates: readonly CreateWrite[]): unknown[] {
   return [
-    creates.map((w) => w.tenantId),
-    creates.map((w) => w.taskId),
-    creates.map((w) => w.agent),
+    words(creates.map((w) => w.tenantId)),
+    plain(creates.map((w) => w.taskId)),
+    words(creates.map((w) => w.agent)),
     creates.map((w) => w.contextId),
     creates.map((w) => w.owner),
-    creates.map((w) => w.state),
+    plain(creates.map((w) => w.state)),
     joined(creates.map((w) => w.status)),
     joined(creates.map((w) => w.event)),
     joined(creates.map((w) => w.message)),
     joined(creates.map((w) => w.request)),
-    creates.map((w) => iso(w.at)),
-    creates.map((w) => iso(w.deadline)),
+    times(creates.map((w) => w.at)),
+    times(creates.map((w) => w.deadline)),
     creates.map((w) => w.leaseOwner),
     creates.map((w) => w.idempotency?.key ?? null),
     creates.map((w) => w.idempotency?.requestHash ?? null),
@@ -86,26 +100,26 @@ function appendValues(groups: readonly AppendGroup[]): unknown[] {
   const eventStarts = rows.map((row) => (nextEvent += row.events.length) - row.events.length);
   const recordStarts = rows.map((row) => (nextRecord += row.journal.length) - row.journal.length);
   return [
-    rows.map((row) => row.first.tenantId),
-    rows.map((row) => row.first.taskId),
-    rows.map((row) => row.first.token),
-    rows.map((row) => row.first.base),
-    rows.map((row) => row.events.length),
-    rows.map((row) => iso(row.last.at)),
-    rows.map((row) => row.status?.status?.state ?? null),
-    joined(rows.map((row) => row.status?.status?.text ?? null)),
-    rows.map((row) => iso(row.status?.at)),
-    joined(rows.map((row) => row.snapshot?.snapshot ?? null)),
-    rows.map((row) => (row.snapshot ? row.snapshot.base + row.snapshot.events.length : null)),
-    rows.map((row) => row.last.inputs ?? null),
-    rows.map((row) => row.last.release ?? false),
-    eventStarts,
-    recordStarts,
-    rows.map((row) => row.journal.length),
+    words(rows.map((row) => row.first.tenantId)),
+    plain(rows.map((row) => row.first.taskId)),
+    plain(rows.map((row) => row.first.token)),
+    plain(rows.map((row) => row.first.base)),
+    plain(rows.map((row) => row.events.length)),
+    times(rows.map((row) => row.last.at)),
+    plain(rows.map((row) => row.status?.status?.state)),
+    joined(rows.map((row) => row.status?.status?.text)),
+    times(rows.map((row) => row.status?.at)),
+    joined(rows.map((row) => row.snapshot?.snapshot)),
+    plain(rows.map((row) => row.snapshot && row.snapshot.base + row.snapshot.events.length)),
+    plain(rows.map((row) => row.last.inputs)),
+    plain(rows.map((row) => row.last.release ?? false)),
+    plain(eventStarts),
+    plain(recordStarts),
+    plain(rows.map((row) => row.journal.length)),
     joined(events),
     joined(journal.map((record) => record.value)),
-    journal.map((record) => record.turn),
-    journal.map((record) => record.position),
+    plain(journal.map((record) => record.turn)),
+    plain(journal.map((record) => record.position)),
     journal.map((record) => record.kind),
     journal.map((record) => record.name),
   ];
