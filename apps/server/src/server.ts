@@ -4,7 +4,14 @@ import { NestFactory } from '@nestjs/core';
 import { type Agent, AgentRegistry, loadAgents } from '#agents';
 import { createHttpAdapter, OpenCalls, PublicUrl } from '#bindings';
 import { Execution } from '#execution';
-import { type Config, createLogger, openQueueConnection, type QueueConnection, startEmbeddedPostgres } from '#platform';
+import {
+  type Config,
+  createLogger,
+  type Logger,
+  openQueueConnection,
+  type QueueConnection,
+  startEmbeddedPostgres,
+} from '#platform';
 import { migrate } from '#store';
 import { Tasks } from '#tasks';
 import { NestLog } from './nest-log.js';
@@ -30,6 +37,7 @@ export interface RunningServer {
 export async function startServer(config: Config): Promise<RunningServer> {
   const logger = createLogger(config);
   const teardown = new Teardown(logger);
+  teardown.add('stray rejections', logStrayRejections(logger));
   try {
     // Agents first: a file that does not load stops the start before anything else has begun.
     const agents = new AgentRegistry(await loadAgents(config.agentDirs, config));
@@ -54,7 +62,14 @@ export async function startServer(config: Config): Promise<RunningServer> {
   }
 }
 
-async function embedded(config: Config, logger: ReturnType<typeof createLogger>, teardown: Teardown): Promise<string> {
+/** A promise that a handler has begun and forgotten must not end the process, and all other runs with it, when it fails. */
+function logStrayRejections(logger: Logger): () => Promise<void> {
+  const log = (error: unknown) => logger.error({ err: error }, 'process.unhandled_rejection');
+  process.on('unhandledRejection', log);
+  return async () => void process.off('unhandledRejection', log);
+}
+
+async function embedded(config: Config, logger: Logger, teardown: Teardown): Promise<string> {
   const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, logger });
   teardown.add('postgres', () => postgres.stop());
   return postgres.url;

@@ -6,9 +6,10 @@ import {
   ListTasksRequestSchema,
   MessageSchema,
   SendMessageRequestSchema,
+  StreamResponseSchema,
   TaskPushNotificationConfigSchema,
 } from './gen/lf/a2a/v1/a2a_pb.js';
-import { decodeJson, forgetJsonText, jsonText, toJsonObject } from './proto-json.js';
+import { decodeJson, jsonText, toJsonObject } from './proto-json.js';
 
 function violation(schema: DescMessage, json: unknown): FieldViolation {
   try {
@@ -298,12 +299,15 @@ describe('jsonText', () => {
     );
   });
 
-  it('is made once per message object, until it is forgotten', () => {
+  it('makes the text of an event once, and that of anything else anew', () => {
+    const event = create(StreamResponseSchema, { payload: { case: 'message', value: { messageId: 'a' } } });
+    const first = jsonText(StreamResponseSchema, event);
+    if (event.payload.case === 'message') event.payload.value.messageId = 'b';
+    expect(jsonText(StreamResponseSchema, event)).toBe(first);
+
     const config = create(TaskPushNotificationConfigSchema, { url: 'https://a' });
-    const first = jsonText(TaskPushNotificationConfigSchema, config);
+    expect(jsonText(TaskPushNotificationConfigSchema, config)).toBe('{"url":"https://a"}');
     config.url = 'https://b';
-    expect(jsonText(TaskPushNotificationConfigSchema, config)).toBe(first);
-    forgetJsonText(config);
     expect(jsonText(TaskPushNotificationConfigSchema, config)).toBe('{"url":"https://b"}');
   });
 });

@@ -8,6 +8,7 @@ import {
 } from '@bufbuild/protobuf';
 import { A2AError } from './a2a-error.js';
 import { decodeViolation } from './decode-violation.js';
+import { StreamResponseSchema } from './gen/lf/a2a/v1/a2a_pb.js';
 import { jsonViolation } from './json-guard.js';
 import { writeJson } from './json-writer.js';
 
@@ -50,22 +51,18 @@ export function toJsonObject<Desc extends DescMessage>(
   return writeJson(schema, message) as MessageJsonType<Desc>;
 }
 
-const texts = new WeakMap<Message, string>();
+const eventTexts = new WeakMap<Message, string>();
 
 /**
- * `toJsonObject` as text on one line. It is made once per message object and then remembered, so that a hundred subscribers
- * cost one serialisation: do not change a message after its text was made (only `applyEvent` may, it calls `forgetJsonText`).
+ * `toJsonObject` as text on one line. That of an event (a StreamResponse) is made once and then remembered, so that a
+ * hundred subscribers cost one serialisation: events do not change.
  */
 export function jsonText<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): string {
-  let text = texts.get(message);
+  if (schema.typeName !== StreamResponseSchema.typeName) return JSON.stringify(toJsonObject(schema, message));
+  let text = eventTexts.get(message);
   if (text === undefined) {
     text = JSON.stringify(toJsonObject(schema, message));
-    texts.set(message, text);
+    eventTexts.set(message, text);
   }
   return text;
-}
-
-/** Drops the remembered text of a message that changes. */
-export function forgetJsonText(message: Message): void {
-  texts.delete(message);
 }

@@ -1,6 +1,5 @@
 import { type JsonObject } from '@bufbuild/protobuf';
 import { type Artifact, type StreamResponse, type Task, type TaskArtifactUpdateEvent } from './gen/lf/a2a/v1/a2a_pb.js';
-import { forgetJsonText } from './proto-json.js';
 
 /**
  * Takes one event of its stream into `task`, in place: a Task replaces all of it, a status update its status, an artifact
@@ -12,7 +11,6 @@ export function applyEvent(task: Task, event: StreamResponse): void {
   if (payload.case === 'task') replaceTask(task, payload.value);
   if (payload.case === 'statusUpdate') task.status = payload.value.status;
   if (payload.case === 'artifactUpdate') applyArtifactUpdate(task.artifacts, payload.value);
-  forgetJsonText(task);
 }
 
 /**

@@ -40,7 +40,9 @@ const split = (parameter: number) => `string_to_array($${parameter}::text, chr(3
 
 /** An array literal of what needs no quotes: numbers, booleans, UUIDs, times. What else is in them is refused by its type. */
 function plain(values: readonly (string | number | boolean | null | undefined)[]): string {
-  return `{${values.map((value) => value ?? 'null').join(',')}}`;
+  let literal = '{';
+  for (const value of values) literal += `${literal === '{' ? '' : ','}${value ?? 'null'}`;
+  return `${literal}}`;
 }
 
 /** Times by UTC: local ones, as pg writes a Date, cost more. */
@@ -126,6 +128,13 @@ function appendValues(groups: readonly AppendGroup[]): unknown[] {
 }
 
 function mergedRow({ writes }: AppendGroup) {
+  const [only] = writes;
+  // Most groups are one write.
+  if (only && writes.length === 1) {
+    const status = only.status && only;
+    const snapshot = only.snapshot === undefined ? undefined : only;
+    return { first: only, last: only, events: only.events, journal: only.journal ?? [], status, snapshot };
+  }
   return {
     first: writes[0]!,
     last: writes.at(-1)!,

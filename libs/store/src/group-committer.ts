@@ -134,7 +134,7 @@ export class GroupCommitter {
   }
 
   private async afterError(items: readonly Item[], error: unknown): Promise<void> {
-    if (sqlState(error) === undefined || isConnectionLoss(error)) return this.settleUnknown(items, error);
+    if (isOutcomeUnknown(error)) return this.settleUnknown(items, error);
     if (isConflict(error)) return this.commit(items);
     if (items.length > 1) {
       const half = items.length >> 1;
@@ -291,7 +291,11 @@ function lengthOf(write: Write): number {
   return length;
 }
 
-/** SQLSTATE 08 (connection), 57P (shutdown, crash): the statement's outcome is not known. */
-function isConnectionLoss(error: unknown): boolean {
-  return /^(08|57P)/.test(sqlState(error) ?? '');
+/**
+ * Whether the statement may have been committed: the connection broke (SQLSTATE 08, 57P for a shutdown or crash, or none).
+ * A RangeError is ours, before anything was sent: a time that is none, texts that are too long together.
+ */
+function isOutcomeUnknown(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === undefined ? !(error instanceof RangeError) : /^(08|57P)/.test(state);
 }

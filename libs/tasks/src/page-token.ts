@@ -29,7 +29,9 @@ function parse(token: string): (TaskCursor & { hash: string }) | undefined {
     const [hash, time, id] = JSON.parse(Buffer.from(token, 'base64url').toString('utf8')) as unknown[];
     if (typeof hash !== 'string' || !Number.isInteger(time) || typeof id !== 'string' || !UUID.test(id))
       return undefined;
-    return Math.abs(time as number) > LATEST ? undefined : { hash, statusTimestamp: new Date(time as number), id };
+    return (time as number) < 0 || (time as number) > LATEST
+      ? undefined
+      : { hash, statusTimestamp: new Date(time as number), id };
   } catch {
     return undefined;
   }

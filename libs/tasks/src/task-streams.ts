@@ -73,17 +73,21 @@ export class TaskStreams {
   }
 
   /**
-   * Watches the events after `sequence`. Close what this returns.
+   * Takes room for one stream, before anything is done for it; what this returns gives the room back.
    * @throws A2AError RESOURCE_EXHAUSTED when too many streams are open.
    */
-  subscribe(key: TaskKey, sequence: number): TaskSubscription {
+  takeRoom(): () => void {
     if (this.open >= this.config.maxStreams) {
       throw new A2AError('RESOURCE_EXHAUSTED', { message: 'Too many open streams', retryAfterMs: 1000 });
     }
     this.open++;
+    return () => void this.open--;
+  }
+
+  /** Watches the events after `sequence`. Close what this returns. */
+  subscribe(key: TaskKey, sequence: number): TaskSubscription {
     const topic = this.topic(key, sequence);
     const subscription = new TaskSubscription(this.store, key, sequence, this.config.streamBuffer, () => {
-      this.open--;
       topic.subscriptions.delete(subscription);
       this.drop(topic);
     });

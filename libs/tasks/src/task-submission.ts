@@ -14,18 +14,19 @@ import { type EagerStart, type LocalWorker } from './eager-start.js';
 import { type SendRequest } from './send-request.js';
 import { type Submission, type TaskJournal } from './task-journal.js';
 
-/** What a message has led to: an answer without a task, or a task as of event `sequence`. */
-export type Submitted =
-  | { readonly kind: 'answer'; readonly message: Message }
-  | {
-      readonly kind: 'task';
-      readonly key: TaskKey;
-      readonly sequence: number;
-      /** The task as it was accepted, where it is new. */
-      readonly task?: Task;
-      /** Starts the run that the submission has claimed, where it has; the caller does so once it watches the task. */
-      readonly start: () => void;
-    };
+/** What a message has led to: an answer without a task, or a task. */
+export type Submitted = { readonly kind: 'answer'; readonly message: Message } | SubmittedTask;
+
+/** A task that a message has led to, as of event `sequence`. */
+export interface SubmittedTask {
+  readonly kind: 'task';
+  readonly key: TaskKey;
+  readonly sequence: number;
+  /** The task as it was accepted, where it is new. */
+  readonly task?: Task;
+  /** Starts the run that the submission has claimed, where it has; the caller does so once it watches the task. */
+  readonly start: () => void;
+}
 
 /** Brings a message to where it belongs: `respond`, a new task, an existing one, or what its idempotency key stands for. */
 export class TaskSubmission {

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { timestampDate } from '@bufbuild/protobuf/wkt';
+import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
 import { type Agent, type AgentRegistry } from '#agents';
 import { type Config } from '#platform';
 import {
@@ -30,7 +30,7 @@ import { checkHistoryLength, checkSend, isTaskId } from './send-request.js';
 import { messageEvent, stateOf, taskEvent } from './task-events.js';
 import { taskNotFound, type TaskJournal } from './task-journal.js';
 import { type TaskStreams } from './task-streams.js';
-import { type TaskSubmission } from './task-submission.js';
+import { type SubmittedTask, type TaskSubmission } from './task-submission.js';
 import { type TaskSubscription, type TaskUpdate } from './task-subscription.js';
 import { messageOf, type TaskViews } from './task-view.js';
 
@@ -57,8 +57,8 @@ export class TaskService implements A2AOperations {
     const { agent, send } = this.checked(request, context);
     const submitted = await this.parts.submission.submit(agent, send, context);
     if (submitted.kind === 'answer') return messageResponse(submitted.message);
-    const { key, sequence } = submitted;
-    const settled = send.returnImmediately ? undefined : this.settled(key, sequence, context.signal);
+    const { key } = submitted;
+    const settled = send.returnImmediately ? undefined : this.settled(submitted, context.signal);
     submitted.start();
     const task = settled ? await settled : submitted.task;
     return taskResponse(task ? withHistory(task, send.historyLength) : await this.read(key, send.historyLength));
@@ -67,19 +67,13 @@ export class TaskService implements A2AOperations {
   /** The task, then its events as they come, until the task ends or asks for input. */
   async *sendStreamingMessage(request: SendMessageRequest, context: CallContext): Updates {
     const { agent, send } = this.checked(request, context);
-    const submitted = await this.parts.submission.submit(agent, send, context);
-    if (submitted.kind === 'answer') {
-      yield { sequence: 0, message: messageEvent(submitted.message) };
-      return;
-    }
-    const { key, sequence, task } = submitted;
-    const subscription = this.subscribed(key, sequence, submitted.start);
+    const giveRoomBack = this.parts.streams.takeRoom();
     try {
-      if (task) yield { sequence, message: taskEvent(withHistory(task, send.historyLength)) };
-      else if (yield* this.snapshot(key, subscription, send.historyLength)) return;
-      yield* this.follow(subscription, context.signal);
+      const submitted = await this.parts.submission.submit(agent, send, context);
+      if (submitted.kind === 'answer') yield { sequence: 0, message: messageEvent(submitted.message) };
+      else yield* this.submittedTask(submitted, send.historyLength, context.signal);
     } finally {
-      subscription.close();
+      giveRoomBack();
     }
   }
 
@@ -112,6 +106,7 @@ export class TaskService implements A2AOperations {
   /** The task as it stands, then its events; after `lastEventId`, only the events that followed it, even of an ended task. */
   async *subscribeToTask(request: SubscribeToTaskRequest, context: CallContext): Updates {
     const key = await this.ownKey(request.id, context);
+    const giveRoomBack = this.parts.streams.takeRoom();
     const subscription = this.parts.streams.subscribe(key, 0);
     try {
       if (context.lastEventId === undefined) {
@@ -122,6 +117,7 @@ export class TaskService implements A2AOperations {
       }
     } finally {
       subscription.close();
+      giveRoomBack();
     }
   }
 
@@ -159,24 +155,34 @@ export class TaskService implements A2AOperations {
     return view.task;
   }
 
-  /** Waits until the task has settled after `sequence`, the caller is gone, or the longest wait is over. */
-  private async settled(key: TaskKey, sequence: number, signal: AbortSignal): Promise<Task | undefined> {
+  /** Waits until the task has settled after the submission, the caller is gone, or the longest wait is over. */
+  private async settled({ key, sequence, task }: SubmittedTask, signal: AbortSignal): Promise<Task | undefined> {
     const { blockingTimeoutMs } = this.parts.config;
     const until = blockingTimeoutMs > 0 ? AbortSignal.any([signal, AbortSignal.timeout(blockingTimeoutMs)]) : signal;
-    if (sequence === 1) return this.parts.streams.settled(key, sequence, until);
+    if (task) return this.parts.streams.settled(key, sequence, until);
     // What settled before the wait began is found in the row: a repeated call may ask for a task that ended long ago.
     const done = new AbortController();
     const settled = this.parts.streams.settled(key, sequence, AbortSignal.any([until, done.signal]));
-    const row = await this.store.tasks.find(this.store.db, key);
+    // Where the row cannot be read, the caller's own read says why.
+    const row = await this.store.tasks.find(this.store.db, key).catch(() => undefined);
     if (!row || isSettled(row.state)) done.abort();
     return settled;
   }
 
-  private subscribed(key: TaskKey, sequence: number, start: () => void): TaskSubscription {
+  private async *submittedTask(
+    submitted: SubmittedTask,
+    historyLength: number | undefined,
+    signal: AbortSignal,
+  ): Updates {
+    const { key, sequence, task } = submitted;
+    const subscription = this.parts.streams.subscribe(key, sequence);
+    submitted.start();
     try {
-      return this.parts.streams.subscribe(key, sequence);
+      if (task) yield { sequence, message: taskEvent(withHistory(task, historyLength)) };
+      else if (yield* this.snapshot(key, subscription, historyLength)) return;
+      yield* this.follow(subscription, signal);
     } finally {
-      start();
+      subscription.close();
     }
   }
 
@@ -240,13 +246,23 @@ function closesStream(state: TaskState | undefined): boolean {
 
 function filterOf(request: ListTasksRequest, context: CallContext): TaskFilter {
   const { contextId, status, statusTimestampAfter } = request;
+  if (TaskState[status] === undefined) throw A2AError.invalidParams('status', 'is not a state of a task');
   return {
     tenantId: context.tenant,
     agent: context.agent,
     contextId: contextId === '' ? undefined : contextId,
     state: status === TaskState.UNSPECIFIED ? undefined : status,
-    statusTimestampAfter: statusTimestampAfter && timestampDate(statusTimestampAfter),
+    statusTimestampAfter: statusTimestampAfter && checkedTime(statusTimestampAfter, 'statusTimestampAfter'),
   };
+}
+
+/** Timestamps go from the year 1 to 9999; on the wire of gRPC they may hold anything. */
+function checkedTime(timestamp: Timestamp, field: string): Date {
+  const date = timestampDate(timestamp);
+  // Comparisons with NaN, the time of an impossible date, are false.
+  if (!(date.getTime() >= Date.parse('0001-01-01T00:00:00Z') && date.getTime() < Date.UTC(10_000, 0)))
+    throw A2AError.invalidParams(field, 'must be from year 1 to 9999');
+  return date;
 }
 
 /** A copy with the newest `length` messages of the history; all without a length. */

@@ -1,6 +1,8 @@
 /** Pulls the items of a stream one by one until it ends or a signal aborts, whichever is first. */
 export class EventPull<T> {
   private readonly iterator: AsyncIterator<T>;
+  /** The first item, until it is taken: it can be large, so nobody keeps it for as long as the stream lives. */
+  private first: { readonly item: T | undefined } | undefined;
 
   constructor(
     source: AsyncIterable<T>,
@@ -14,12 +16,12 @@ export class EventPull<T> {
     return this.signal.aborted;
   }
 
-  /** The first item, undefined for a stream that has none. Throws what the source throws, and the signal's reason when it aborts. */
-  async first(): Promise<T | undefined> {
+  /** Resolves when the first item, or the end, is there to be taken. Throws what the source throws, and the signal's reason when it aborts. */
+  async begin(): Promise<void> {
     try {
       const item = await this.next();
       this.signal.throwIfAborted();
-      return item;
+      this.first = { item };
     } catch (error) {
       this.close();
       throw error;
@@ -28,6 +30,9 @@ export class EventPull<T> {
 
   /** The next item; undefined at the end, and at once when the signal aborts, even while the source still waits. */
   next(): Promise<T | undefined> {
+    const { first } = this;
+    this.first = undefined;
+    if (first) return Promise.resolve(first.item);
     return new Promise((resolve, reject) => {
       if (this.signal.aborted) return resolve(undefined);
       const stop = () => resolve(undefined);

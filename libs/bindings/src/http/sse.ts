@@ -16,25 +16,26 @@ export interface SseFormat<T> {
 }
 
 /**
- * Writes `first` and all that follows until the stream ends, fails, or the caller is gone. It never throws, never runs ahead
+ * Writes all items until the stream ends, fails, or the caller is gone. It never throws, never runs ahead
  * of the reader, and always ends the response; when the server shuts down, with a comment that says so.
  */
-export async function writeEvents<T>(
-  sse: SseResponse,
-  events: EventPull<T>,
-  first: T | undefined,
-  format: SseFormat<T>,
-): Promise<void> {
+export async function writeEvents<T>(sse: SseResponse, events: EventPull<T>, format: SseFormat<T>): Promise<void> {
   try {
-    for (let item = first; item !== undefined && !sse.gone; item = await events.next()) {
-      await sse.send(format.event(item));
-    }
+    while (await writeNext(sse, events, format));
   } catch (error) {
     if (!events.interrupted) await sse.send(format.failure(error));
   } finally {
     events.close();
     sse.end(events.interrupted ? 'server is shutting down' : undefined);
   }
+}
+
+/** False at the end. A function of its own, so that no item is held while the next one is waited for. */
+async function writeNext<T>(sse: SseResponse, events: EventPull<T>, format: SseFormat<T>): Promise<boolean> {
+  const item = await events.next();
+  if (item === undefined || sse.gone) return false;
+  await sse.send(format.event(item));
+  return true;
 }
 
 /** The response of an open stream: frames, comments while nothing happens, and an end for readers that take nothing. */

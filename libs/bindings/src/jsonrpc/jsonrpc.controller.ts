@@ -80,9 +80,9 @@ export class JsonRpcController {
     }
     const events = new EventPull(callStreaming(this.operations, method, message, context), call.signal);
     // A failure up to the first event is a plain answer; after the headers it could only be part of the stream.
-    const first = await events.first();
+    await events.begin();
     reply.hijack();
-    await writeEvents(new SseResponse(reply.raw, this.config, headers), events, first, {
+    await writeEvents(new SseResponse(reply.raw, this.config, headers), events, {
       event: ({ sequence, message: event }) => ({ id: sequence, data: resultText(id, method, event) }),
       failure: (error) => ({ event: 'error', data: errorText(id, this.told(exchange, error)) }),
     });
