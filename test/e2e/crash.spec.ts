@@ -56,7 +56,7 @@ describe('a server that is killed with kill -9 and started again on its embedded
   beforeAll(async () => {
     server = await start();
     undisturbed = await server.rpc('csv-report').send(csv);
-    report = await server.rpc('csv-report').stream(csv, { metadata: { delayMs: 400 } });
+    report = await server.rpc('csv-report').stream(csv, { metadata: { delayMs: 250 } });
     reportId = (await report.next())!.response.task!.id!;
 
     const blocking = server.rpc('ledger').send(keyed, {}, once);

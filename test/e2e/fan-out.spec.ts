@@ -4,7 +4,7 @@ import { applyEvent, StreamResponseSchema, type TaskJson, TaskSchema, toJsonObje
 import { useServers } from '../support/in-process-server.js';
 import { type RpcError, type JsonRpcClient } from '../support/json-rpc.js';
 import { Random } from '../support/random.js';
-import { EventStream, stateOf, type StreamEvent, upTo } from '../support/sse-client.js';
+import { stateOf, type StreamEvent, upTo } from '../support/sse-client.js';
 
 const SUBSCRIBERS = 64;
 const CHUNKS = 300;

@@ -10,7 +10,7 @@ import { type EventStream, stateOf, upTo } from '../support/sse-client.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const PATIENCE = { timeout: 20_000, interval: 50 };
-const MAX_STREAMS = 40;
+const MAX_STREAMS = 24;
 /** More than a connection holds: 12 MB. */
 const STORY = { chunks: 240, size: 50_000 };
 const STORY_EVENTS = STORY.chunks + 4;
@@ -90,7 +90,7 @@ describe('clients that wait for a large task', () => {
     const client = server.rpc('burst');
     const task = await client.send({ data: { ...STORY, ask: true } }, { configuration: { historyLength: 0 } });
     const streams: EventStream[] = [];
-    for (let i = 0; i < 16; i++) {
+    for (let i = 0; i < 10; i++) {
       const stream = await client.subscribe(task.id!);
       expect((await stream.next())?.response.task?.artifacts).toEqual(task.artifacts);
       streams.push(stream);
@@ -146,8 +146,8 @@ describe('abuse that goes on and on', () => {
   it('leaves the memory of the server as it was', async () => {
     for (let i = 0; i < 2; i++) await round();
     const before = server.residentMb;
-    for (let i = 0; i < 6; i++) await round();
-    // What is let go comes back a little later; a leak of what came in would be more than 300 MB.
+    for (let i = 0; i < 4; i++) await round();
+    // What is let go comes back a little later; a leak of what came in would be more than 200 MB.
     await vi.waitFor(() => expect(server.residentMb).toBeLessThan(before + 80), PATIENCE);
     expect(server.log.filter(({ level }) => level === 'error')).toEqual([]);
   });

@@ -1,4 +1,3 @@
-import pg from 'pg';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type AppendWrite, type CreateWrite, type GroupCommitter, LeaseLostError } from '#store';
 import { append, COMMITTER, creation, settlement, useCommitters } from '../support/committer.js';
@@ -9,40 +8,17 @@ import { useTables } from '../support/task-tables.js';
 const database = useDatabase();
 const tables = useTables(database);
 const startCommitter = useCommitters();
-const closing: (() => Promise<void>)[] = [];
 let proxy: DatabaseProxy;
 
 beforeEach(async () => {
   proxy = await DatabaseProxy.start(database.url);
 });
 afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
+  await proxy.close().catch(() => undefined);
 });
 
-/** Ends the connections of all committers, from the server's side. */
-async function terminate(): Promise<void> {
-  await tables.rows('select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = $1', [
-    COMMITTER,
-  ]);
-}
-
-/** Holds the rows of tasks, so that a flush that needs them waits in the middle. Answers with the way to let go. */
-async function hold(tasks: CreateWrite[]): Promise<() => Promise<void>> {
-  const client = new pg.Client(database.url);
-  await client.connect();
-  await client.query('begin');
-  await client.query('select from perdure.tasks where id = any($1) for update', [tasks.map(({ taskId }) => taskId)]);
-  const release = async () => void (await client.end());
-  closing.push(release);
-  return release;
-}
-
-async function untilBlocked(): Promise<void> {
-  await tables.waitFor(async () => {
-    const blocked = `select pid from pg_stat_activity where application_name = $1 and wait_event_type = 'Lock'`;
-    expect(await tables.rows(blocked, [COMMITTER])).toHaveLength(1);
-  });
-}
+const terminate = () => tables.terminate(COMMITTER);
+const untilBlocked = () => tables.untilBlocked(COMMITTER);
 
 /** Submits to the committer and tells, for each write, whether it was acknowledged. */
 async function submitAll(committer: GroupCommitter, writes: (CreateWrite | AppendWrite)[]): Promise<boolean[]> {
@@ -68,7 +44,7 @@ it('commits every write once when its connection is ended in the middle of a flu
   const committer = await startCommitter(database.url);
   const tasks = Array.from({ length: 20 }, () => creation());
   await submitAll(committer, tasks);
-  const release = await hold(tasks.slice(10, 11));
+  const release = await tables.hold(tasks[10]!.taskId);
   const created = creation();
   const acknowledged = submitAll(committer, [...tasks.map((task) => append(task, ['a', 'b'])), created]);
   await untilBlocked();
@@ -132,11 +108,21 @@ it('tells a refused write whose answer was lost that its lease is lost', async (
   expect(await eventsOf([task])).toEqual([1]);
 });
 
+it('tells why a write was refused when the answer to that question is lost too', async () => {
+  const committer = await startCommitter(proxy.url);
+  const task = creation();
+  await committer.submit(task);
+  const lost = proxy.loseNextAnswer(COMMITTER, 1);
+  const outcomes = Promise.allSettled([committer.submit(append(task, ['stale'], { token: 0 }))]);
+  await lost;
+  expect(await outcomes).toMatchObject([{ status: 'rejected', reason: { name: 'LeaseLostError' } }]);
+});
+
 it('does not wait for a backend that has not noticed that its line is dead', async () => {
   const committer = await startCommitter(proxy.url);
   const task = creation();
   await committer.submit(task);
-  const release = await hold([task]);
+  const release = await tables.hold(task.taskId);
   const acknowledged = submitAll(committer, [append(task, ['a'])]);
   await untilBlocked();
   proxy.loseClientSide(COMMITTER);
@@ -151,18 +137,14 @@ it('gives a line up that does not answer', async () => {
   const committer = await startCommitter(database.url, { answerTimeoutMs: 300 });
   const task = creation();
   await committer.submit(task);
-  const release = await hold([task]);
+  const release = await tables.hold(task.taskId);
   const acknowledged = submitAll(committer, [append(task, ['a'])]);
   await untilBlocked();
-  const [first] = await tables.rows<{ pid: number }>('select pid from pg_stat_activity where application_name = $1', [
-    COMMITTER,
-  ]);
+  const [first] = await tables.backends(COMMITTER);
   await tables.waitFor(async () => {
-    const again = await tables.rows('select pid from pg_stat_activity where application_name = $1 and pid <> $2', [
-      COMMITTER,
-      first!.pid,
-    ]);
-    expect(again).toHaveLength(1);
+    const pids = (await tables.backends(COMMITTER)).map(({ pid }) => pid);
+    expect(pids).toHaveLength(1);
+    expect(pids).not.toContain(first!.pid);
   });
   await release();
   expect(await acknowledged).toEqual([true]);

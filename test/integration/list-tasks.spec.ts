@@ -1,13 +1,7 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { beforeAll, beforeEach, expect, it } from 'vitest';
-import {
-  type ListTasksRequest,
-  ListTasksRequestSchema,
-  ListTasksResponseSchema,
-  TaskState,
-  toJsonObject,
-} from '#protocol';
+import { ListTasksRequestSchema, ListTasksResponseSchema, TaskState, toJsonObject } from '#protocol';
 import { call, type Caller, type Engine, textOf, useEngines } from '../support/engine.js';
 import { useDatabase } from '../support/postgres.js';
 import { useTables } from '../support/task-tables.js';

@@ -1,4 +1,3 @@
-import pg from 'pg';
 import { expect, it } from 'vitest';
 import { COMMITTER } from '../support/committer.js';
 import { artifactTexts, textOf, useEngines } from '../support/engine.js';
@@ -135,17 +134,11 @@ it('calls the function of a step only when all that was emitted before it is com
   const { id } = await engine.submit(agent, 'go');
   await ready.opened;
   await tables.until(id!, 'WORKING');
-  const holder = new pg.Client(database.url);
-  await holder.connect();
-  await holder.query('begin');
-  await holder.query('select from perdure.tasks where id = $1 for update', [id]);
+  const release = await tables.hold(id!);
   go.open();
-  await tables.waitFor(async () => {
-    const blocked = `select pid from pg_stat_activity where application_name = $1 and wait_event_type = 'Lock'`;
-    expect(await tables.rows(blocked, [COMMITTER])).toHaveLength(1);
-  });
+  await tables.untilBlocked(COMMITTER);
   expect(called).toBe(false);
-  await holder.end();
+  await release();
   await tables.until(id!, 'COMPLETED');
   expect(called).toBe(true);
 });

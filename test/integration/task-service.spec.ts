@@ -269,7 +269,7 @@ describe('a request', () => {
   it('for push notifications or an extended card is refused', async () => {
     const engine = await engines.start();
     const { service } = engine.tasks;
-    const inline = sendRequest('x', { taskPushNotificationConfig: { url: 'https://example.com' } } as never);
+    const inline = sendRequest('x', { taskPushNotificationConfig: { url: 'https://example.com' } });
     expect(await refusal(service.sendMessage(inline, call(echo)))).toBe('PUSH_NOTIFICATION_NOT_SUPPORTED');
     expect(await refusal(all(service.sendStreamingMessage(inline, call(echo))))).toBe(
       'PUSH_NOTIFICATION_NOT_SUPPORTED',

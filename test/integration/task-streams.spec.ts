@@ -1,4 +1,3 @@
-import pg from 'pg';
 import { expect, it, vi } from 'vitest';
 import { type StreamResponseJson } from '#protocol';
 import { COMMITTER } from '../support/committer.js';
@@ -123,9 +122,7 @@ it('shows the events to another process also when its line for signals is cut ag
   await vi.waitFor(() => expect(events).toHaveLength(1));
   for (const [i, gate] of go.entries()) {
     if (i % 2 === 1) {
-      await tables.rows(
-        `select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'perdure-signals'`,
-      );
+      await tables.terminate('perdure-signals');
     }
     gate.open();
     const texts = () => events.map(({ statusUpdate }) => textOf(statusUpdate?.status?.message));
@@ -217,17 +214,11 @@ it('shows an event only when it is committed', async () => {
   const id = value!.task!.id!;
   await ready.opened;
   await tables.until(id, 'WORKING');
-  const holder = new pg.Client(database.url);
-  await holder.connect();
-  await holder.query('begin');
-  await holder.query('select from perdure.tasks where id = $1 for update', [id]);
+  const release = await tables.hold(id);
   go.open();
-  await tables.waitFor(async () => {
-    const blocked = `select pid from pg_stat_activity where application_name = $1 and wait_event_type = 'Lock'`;
-    expect(await tables.rows(blocked, [COMMITTER])).toHaveLength(1);
-  });
+  await tables.untilBlocked(COMMITTER);
   expect(watched(engine).get(`acme/${id}`)?.sequence).toBe(2);
-  await holder.end();
+  await release();
   expect((await all(stream)).map(({ sequence }) => sequence)).toEqual([2, 3, 4]);
 });
 
@@ -268,5 +259,5 @@ it('ends a stream when its reader hangs up', async () => {
   reader.abort();
   expect(await waiting).toEqual({ done: true, value: undefined });
   expect(watched(engine).size).toBe(0);
-  await engine.cancel(agent, value!.task!.id!);
+  await engine.cancel(agent, value!.task!.id);
 });

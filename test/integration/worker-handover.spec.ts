@@ -1,4 +1,3 @@
-import pg from 'pg';
 import { expect, it } from 'vitest';
 import { type ActiveRuns } from '../../libs/execution/src/active-runs.js';
 import { artifactTexts, type Engine, textOf, useEngines } from '../support/engine.js';
@@ -157,22 +156,16 @@ it('locks rows in the committer’s order when it renews leases', async () => {
   const ids = submitted.map(({ id }) => id!).toSorted();
   await tables.rows(`update perdure.tasks set lease_owner = 'me' where agent = $1`, [agent]);
   const leases = ids.toReversed().map((taskId) => ({ tenantId: 'acme', taskId, token: 0 }));
-  const holder = new pg.Client(database.url);
-  await holder.connect();
-  await holder.query('begin');
-  await holder.query('select from perdure.tasks where id = $1 for update', [ids[0]]);
+  const release = await tables.hold(ids[0]!);
   const { store } = engine.tasks;
   const renewed = store.leases.renew(store.db, leases, 5_000);
-  await tables.waitFor(async () => {
-    const blocked = `select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
-    expect(await tables.rows(blocked)).toHaveLength(1);
-  });
+  await tables.untilBlocked('perdure');
   // It waits for the first row and has none of the others yet.
   const others = await tables.rows('select from perdure.tasks where id = any($1) for update skip locked', [
     ids.slice(1),
   ]);
   expect(others).toHaveLength(4);
-  await holder.end();
+  await release();
   expect((await renewed).size).toBe(5);
   await tables.rows('update perdure.tasks set lease_owner = null where agent = $1', [agent]);
 });

@@ -9,7 +9,9 @@ interface Line {
   readonly server: Socket;
   /** From the startup packet. */
   application: string;
-  /** Called when Postgres has answered the query under way; the answer is not passed on. */
+  /** Answers to pass on before the one that is lost. */
+  passed: number;
+  /** Called when Postgres has answered the query whose answer is not passed on. */
   loseAnswer?: () => void;
 }
 
@@ -40,9 +42,13 @@ export class DatabaseProxy {
     return [...this.lines].filter((line) => line.application === application).length;
   }
 
-  /** Lets the application's next statement through and cuts the connection instead of passing the answer on. Resolves then. */
-  loseNextAnswer(application: string): Promise<void> {
+  /**
+   * Lets the application's next statement through (or the one after `others` more) and cuts the connection instead of
+   * passing the answer on. Resolves then.
+   */
+  loseNextAnswer(application: string, others = 0): Promise<void> {
     const line = this.lineOf(application);
+    line.passed = others;
     return new Promise((resolve) => (line.loseAnswer = resolve));
   }
 
@@ -76,7 +82,7 @@ export class DatabaseProxy {
   }
 
   private open(client: Socket, server: Socket): void {
-    const line: Line = { client, server, application: '' };
+    const line: Line = { client, server, application: '', passed: 0 };
     this.lines.add(line);
     client.on('data', (data) => {
       line.application ||= /application_name\0([^\0]*)\0/.exec(data.toString('latin1'))?.[1] ?? '';
@@ -93,9 +99,14 @@ export class DatabaseProxy {
     }
   }
 
-  private answer({ client, server, loseAnswer }: Line, data: Buffer): void {
-    if (!loseAnswer) return void client.write(data);
-    if (!data.subarray(-READY.length).equals(READY)) return;
+  private answer(line: Line, data: Buffer): void {
+    const { client, server, loseAnswer } = line;
+    const isWhole = data.subarray(-READY.length).equals(READY);
+    if (!loseAnswer || line.passed > 0) {
+      if (loseAnswer && isWhole) line.passed--;
+      return void client.write(data);
+    }
+    if (!isWhole) return;
     client.destroy();
     server.destroy();
     loseAnswer();

@@ -59,6 +59,37 @@ export class TaskTables {
     await vi.waitFor(assertion, { timeout: 15_000, interval: 20 });
   }
 
+  /** Holds the rows of tasks, so that whoever needs them waits; answers with the way to let go. */
+  async hold(...ids: string[]): Promise<() => Promise<void>> {
+    const client = new pg.Client(this.pool.options.connectionString);
+    await client.connect();
+    await client.query('begin');
+    await client.query('select from perdure.tasks where id = any($1) for update', [ids]);
+    return () => client.end();
+  }
+
+  /** The backends of an application on this database, such as `perdure committer`. */
+  async backends(application: string): Promise<{ pid: number; waits: boolean }[]> {
+    return this.rows(
+      `select pid, wait_event_type is not distinct from 'Lock' as waits from pg_stat_activity
+       where application_name = $1 and datname = current_database()`,
+      [application],
+    );
+  }
+
+  /** Resolves when a connection of the application waits for a lock. */
+  async untilBlocked(application: string): Promise<void> {
+    await this.waitFor(async () =>
+      expect(await this.backends(application)).toContainEqual({ pid: expect.any(Number), waits: true }),
+    );
+  }
+
+  /** Ends the application's connections to this database, from the server's side. */
+  async terminate(application: string): Promise<void> {
+    for (const { pid } of await this.backends(application))
+      await this.rows('select pg_terminate_backend($1, 5000)', [pid]);
+  }
+
   /** Everything the tables hold, as one text. */
   async everything(): Promise<string> {
     const tables = ['tasks', 'task_events', 'task_messages', 'task_journal', 'idempotency_keys'];
@@ -76,7 +107,9 @@ export class TaskTables {
 export function useTables(database: { readonly url: string }): TaskTables {
   // The pool opens its first connection when the first statement comes, and the URL is known by then.
   let pool: pg.Pool | undefined;
-  const tables = new TaskTables({ query: (...args: [string, unknown[]]) => pool!.query(...args) } as never);
+  const tables = new TaskTables(
+    new Proxy({} as pg.Pool, { get: (_, name) => Reflect.get(pool!, name, pool) as unknown }),
+  );
   beforeAll(() => {
     pool = new pg.Pool({ connectionString: database.url, max: 3 });
     // The database goes away under the idle connections at the end.

@@ -167,7 +167,12 @@ export class GroupCommitter {
       return;
     }
     const [item] = refused;
-    if (item) item.reject(await this.reasonOfRefusal(item.write as AppendWrite));
+    if (!item) return;
+    try {
+      item.reject(await this.reasonOfRefusal(item.write as AppendWrite));
+    } catch (error) {
+      await this.afterError([item], error);
+    }
   }
 
   private async reasonOfRefusal(write: AppendWrite): Promise<Error> {
