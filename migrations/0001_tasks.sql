@@ -29,7 +29,7 @@ create table perdure.tasks (
   lease_token        bigint         not null,
   lease_owner        text,
   -- When a claim is due: now for a ready task, the lease's end while a run holds it, null when there is nothing to run.
-  run_at             timestamptz(3),
+  run_at             timestamptz,
   -- Failures of the handler, and of the workers under it, in this turn.
   attempt            integer        not null default 0,
   lost               integer        not null default 0,
@@ -82,7 +82,7 @@ create table perdure.outbox (
   id         bigint generated always as identity primary key,
   tenant_id  text           not null,
   task_id    uuid           not null,
-  run_at     timestamptz(3) not null
+  run_at     timestamptz    not null
 );
 
 -- What an idempotency key stands for: a task, or the Message that answered without one.

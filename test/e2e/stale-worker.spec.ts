@@ -72,7 +72,7 @@ describe('a server that stood still beyond its lease, while another one finished
 
   it('is refused what it emits before it can have heard that its lease is gone', async () => {
     const ledger = new Ledger(join(folder, 'emission'));
-    const { id } = await stale.rpc('stubborn').start(ledger.message(2));
+    const { id } = await stale.rpc('stubborn').start(ledger.message(2, stale.pid));
     const finished = await finishElsewhere('stubborn', id!, ledger);
     const words = JSON.stringify(finished);
     expect(words).toContain(`written by ${second.pid}`);
@@ -82,6 +82,30 @@ describe('a server that stood still beyond its lease, while another one finished
     expect(await everythingOf(id!)).toEqual(finished);
     expect(words).not.toContain(`by ${stale.pid}`);
     await expectToServe(stale, 'after-emission');
+  });
+});
+
+describe('a server that stood still beyond its lease, while another one is at its task', () => {
+  it('is refused by its lease token alone, where nothing has been written since', async () => {
+    const ledger = new Ledger(join(folder, 'token'));
+    const { id } = await stale.rpc('stubborn').start(ledger.message(2, stale.pid));
+    await ledger.reached(1, stale.pid);
+    const [before, ...logs] = await everythingOf(id!);
+    stale.signal('SIGSTOP');
+    await ledger.reached(1, second.pid);
+    const [task] = (await everythingOf(id!))[0] as [{ last_sequence: number; lease_token: string }];
+    expect(before).toMatchObject([{ last_sequence: task.last_sequence, lease_token: '1' }]);
+    expect(task.lease_token).toBe('2');
+
+    ledger.open(2, stale.pid);
+    stale.signal('SIGCONT');
+    await stale.logged('run.stopped', (line) => line.task === id);
+    expect((await everythingOf(id!)).slice(1)).toEqual(logs);
+    ledger.open(2);
+    const events = await (await second.rpc('stubborn').subscribe(id!, 0)).all();
+    expect(events.map((event) => event.id)).toEqual(upTo(events.length));
+    expect(JSON.stringify(events)).not.toContain(`by ${stale.pid}`);
+    expect(JSON.stringify(events)).toContain(`Done by ${second.pid}`);
   });
 });
 

@@ -42,6 +42,31 @@ it('gives one task to calls that are made at the same time, on two processes, bl
   expect(await tables.rows('select from perdure.tasks where agent = $1', [agent])).toHaveLength(5);
 });
 
+it('answers a repeated call when the task ends between its two looks at it', async () => {
+  const front = await engines.start({ runs: false });
+  const agent = engines.agent({ run: () => 'Done' });
+  const first = front.send(agent, 'go', key('between'));
+  const taskOf = 'select id from perdure.tasks where agent = $1';
+  await tables.waitFor(async () => expect(await tables.rows(taskOf, [agent])).toHaveLength(1));
+  const [{ id }] = (await tables.rows<{ id: string }>(taskOf, [agent])) as [{ id: string }];
+  const watching = front.subscribe(agent, id);
+  await watching.next();
+  const { topics } = front.tasks.streams as unknown as { topics: Map<string, { sequence: number }> };
+  const { tasks } = front.tasks.store;
+  const find = tasks.find.bind(tasks);
+  tasks.find = async (db, wanted) => {
+    const row = await find(db, wanted);
+    tasks.find = find;
+    await engines.start();
+    await tables.waitFor(async () => expect(topics.get(`acme/${id}`)?.sequence).toBe(3));
+    return row;
+  };
+  const repeated = await front.send(agent, 'go', key('between'));
+  expect(repeated.status?.state).toBe('TASK_STATE_COMPLETED');
+  expect(repeated).toEqual(await first);
+  await watching.return(undefined);
+});
+
 it('refuses another request under the same key, and stores nothing of it', async () => {
   const engine = await engines.start();
   const agent = engines.agent({ run: () => 'Done' });

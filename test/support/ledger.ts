@@ -13,14 +13,15 @@ export class Ledger {
     mkdirSync(folder, { recursive: true });
   }
 
-  /** The message that sends the agent through `steps` steps. */
-  message(steps: number): { data: { folder: string; steps: number } } {
-    return { data: { folder: this.folder, steps } };
+  /** The message that sends the agent through `steps` steps; at its gates the process `blocked` stands still as a whole. */
+  message(steps: number, blocked?: number): { data: { folder: string; steps: number; blocked?: number } } {
+    return { data: { folder: this.folder, steps, blocked } };
   }
 
-  /** Lets the steps up to this one pass, now and from now on. */
-  open(step: number): void {
-    for (let i = 1; i <= step; i++) writeFileSync(join(this.folder, `open-${i}`), '');
+  /** Lets the steps up to this one pass, now and from now on; with `pid`, in that process only. */
+  open(step: number, pid?: number): void {
+    const only = pid === undefined ? '' : `-${pid}`;
+    for (let i = 1; i <= step; i++) writeFileSync(join(this.folder, `open-${i}${only}`), '');
   }
 
   /** Resolves when a run stands at the gate of the step; with `pid`, a run of that process. */

@@ -52,12 +52,20 @@ export function createPool(url: string, options: PoolOptions): pg.Pool {
   return pool;
 }
 
-/** `pool.end()` resolves before its connections are closed: a Postgres that stops then would complain about each of them. */
+/**
+ * Closes every connection of the pool. `pool.end()` does less and more: it resolves before they are closed, and a Postgres that
+ * stops then complains about each of them; and it waits for ever for one that was taken and not given back, as BullMQ
+ * leaves its listening connection behind when it is closed while that connects. Such ones are cut after a moment.
+ */
 export async function closePool(pool: pg.Pool): Promise<void> {
-  await pool.end();
-  while (openConnections(pool).size > 0) await once(pool, 'remove');
+  const signal = AbortSignal.timeout(CLOSE_MS);
+  void pool.end();
+  while (openConnections(pool).size > 0 && !signal.aborted)
+    await once(pool, 'remove', { signal }).catch(() => undefined);
+  for (const client of openConnections(pool)) void (client as unknown as pg.Client).end();
 }
 
+const CLOSE_MS = 500;
 const connectionsByPool = new WeakMap<pg.Pool, Set<pg.PoolClient>>();
 
 /** The connections that the pool has not closed yet. */

@@ -7,6 +7,8 @@ import { type AgentTask } from 'perdure';
 export interface Walk {
   readonly folder: string;
   readonly steps: number;
+  /** The process that stands still as a whole at its gates. */
+  readonly blocked?: number;
 }
 
 export function walkOf({ message }: AgentTask): Walk {
@@ -16,14 +18,14 @@ export function walkOf({ message }: AgentTask): Walk {
 /** Says that a run of this process stands at the gate, and waits until it is open. */
 export async function passGate({ folder }: Walk, step: number, signal: AbortSignal): Promise<void> {
   arrive(folder, step);
-  while (!existsSync(gate(folder, step))) await pause(10, undefined, { signal });
+  while (!isOpen(folder, step)) await pause(10, undefined, { signal });
 }
 
 /** The same, standing on the process' event loop: nothing else in it goes on, and no signal is heard. */
 export function blockAtGate({ folder }: Walk, step: number): void {
   arrive(folder, step);
   const nothing = new Int32Array(new SharedArrayBuffer(4));
-  while (!existsSync(gate(folder, step))) Atomics.wait(nothing, 0, 0, 10);
+  while (!isOpen(folder, step)) Atomics.wait(nothing, 0, 0, 10);
 }
 
 /** The effect of a step, outside of the server: a line that stays. */
@@ -35,6 +37,7 @@ function arrive(folder: string, step: number): void {
   writeFileSync(join(folder, `reached-${step}-${process.pid}`), '');
 }
 
-function gate(folder: string, step: number): string {
-  return join(folder, `open-${step}`);
+/** For every process, or for this one. */
+function isOpen(folder: string, step: number): boolean {
+  return [`open-${step}`, `open-${step}-${process.pid}`].some((name) => existsSync(join(folder, name)));
 }
