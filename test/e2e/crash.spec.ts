@@ -16,8 +16,8 @@ const LEASE_MS = 1_000;
 const ENDED = new Set(['TASK_STATE_COMPLETED', 'TASK_STATE_FAILED', 'TASK_STATE_REJECTED']);
 const PATIENCE = { timeout: 20_000, interval: 50 };
 const csv = readFileSync(join(EXAMPLE_AGENTS, 'csv-report/sales.csv'), 'utf8');
-const startServer = useServerProcesses();
 const folder = temporaryFolder();
+const startServer = useServerProcesses();
 
 function settled(server: ServerProcess, agent: string, id: string): Promise<TaskJson> {
   return vi.waitFor(async () => {

@@ -11,8 +11,8 @@ import { stateOf, upTo } from '../support/sse-client.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
-const startServer = useServerProcesses();
 const folder = temporaryFolder();
+const startServer = useServerProcesses();
 const dataDir = join(folder, 'data');
 
 function start(drain: string, lease = '60s'): Promise<ServerProcess> {

@@ -15,9 +15,9 @@ const MAX_STREAMS = 24;
 const STORY = { chunks: 240, size: 50_000 };
 const STORY_EVENTS = STORY.chunks + 4;
 
+const folder = temporaryFolder();
 const database = useDatabase();
 const startServer = useServerProcesses();
-const folder = temporaryFolder();
 let server: ServerProcess;
 let storyId: string;
 

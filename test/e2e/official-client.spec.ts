@@ -29,8 +29,8 @@ import { useServers } from '../support/in-process-server.js';
 import { Ledger } from '../support/ledger.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
-const servers = useServers(1);
 const folder = temporaryFolder();
+const servers = useServers(1);
 
 /** Discovers an agent by its card, as the SDK's users do. */
 function discover(agent: string): Promise<Client> {

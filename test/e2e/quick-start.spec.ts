@@ -11,8 +11,8 @@ import { temporaryFolder } from '../support/temporary-folder.js';
 
 const readme = readFileSync(join(packageRoot(), 'README.md'), 'utf8');
 const run = promisify(execFile);
-const startServer = useServerProcesses();
 const folder = temporaryFolder();
+const startServer = useServerProcesses();
 const agents = join(folder, 'agents');
 
 /** The one piece of the README that matches. */

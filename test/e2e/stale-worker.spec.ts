@@ -17,9 +17,9 @@ const TABLES = [
   'select $1::uuid as id, agent, state, sum(count) from perdure.task_counts group by 1, 2, 3 order by 2, 3',
 ];
 
+const folder = temporaryFolder();
 const database = useDatabase();
 const startServer = useServerProcesses();
-const folder = temporaryFolder();
 let db: pg.Client;
 let stale: ServerProcess;
 let second: ServerProcess;

@@ -6,8 +6,8 @@ import { RawConnection } from '../support/raw-connection.js';
 import { stateOf, upTo } from '../support/sse-client.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
-const servers = useServers(1, { keepAliveMs: 50 });
 const folder = temporaryFolder();
+const servers = useServers(1, { keepAliveMs: 50 });
 const UNKNOWN = '01900000-0000-7000-8000-000000000000';
 
 /** Every operation, with params that would do. */

@@ -36,7 +36,7 @@ it('shows every subscriber the same events in the same order, whenever and where
       await artifact.append('0');
       joined.open();
       await go.opened;
-      for (let i = 1; i <= 400; i++) {
+      for (let i = 1; i <= 120; i++) {
         if (i % 7 === 0) await task.status(String(i));
         else await artifact.append(String(i));
         // The handler is quicker than any reader; a step waits for its commits.
@@ -52,7 +52,7 @@ it('shows every subscriber the same events in the same order, whenever and where
   const watch = async (engine: Engine): Promise<number> => {
     let [last, visits] = [0, 0];
     for (let ended = false; !ended; visits++) {
-      const patience = 1 + random.below(90);
+      const patience = 1 + random.below(24);
       let taken = 0;
       const stream = engine.subscribe(agent, id!, last === 0 ? {} : { lastEventId: last });
       for await (const event of stream) {
@@ -80,7 +80,7 @@ it('shows every subscriber the same events in the same order, whenever and where
   for (const [sequence, event] of await logAfter(id!, 2)) {
     if (seen.has(sequence)) expect([...seen.get(sequence)!]).toEqual([JSON.stringify(event)]);
   }
-  expect(seen.size).toBeGreaterThan(390);
+  expect(seen.size).toBeGreaterThan(110);
   for (const engine of [runner, front]) expect(watched(engine).size).toBe(0);
 });
 
