@@ -150,7 +150,7 @@ function limits(env: Environment) {
   return {
     maxBodyBytes: env.size('PERDURE_MAX_BODY', '10mb', { min: 1024, max: 1024 ** 3 }),
     maxPartsPerMessage: env.integer('PERDURE_MAX_PARTS', 1_000, { min: 1 }),
-    maxEventsPerTask: env.integer('PERDURE_MAX_EVENTS', 100_000, { min: 1, max: 2 ** 31 - 1 }),
+    maxEventsPerTask: env.integer('PERDURE_MAX_EVENTS', 100_000, { min: 10, max: 2 ** 31 - 1 }),
     maxEventBytes: env.size('PERDURE_MAX_EVENT', '1mb', { min: 1024, max: 1024 ** 3 }),
     maxStreams: env.integer('PERDURE_MAX_STREAMS', 10_000, { min: 1 }),
     streamBuffer: env.integer('PERDURE_STREAM_BUFFER', 256, { min: 1, max: 1_000_000 }),

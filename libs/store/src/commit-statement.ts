@@ -33,7 +33,13 @@ const SEPARATOR = '\u001f';
 const NULL_TEXT = '\u001e';
 
 function joined(texts: readonly (string | null | undefined)[]): string {
-  return texts.map((text) => text ?? NULL_TEXT).join(SEPARATOR);
+  return texts.map((text) => (text === null || text === undefined ? NULL_TEXT : checked(text))).join(SEPARATOR);
+}
+
+/** One text that is not JSON would hand its neighbours' events to other tasks. */
+function checked(text: string): string {
+  if (text.includes(SEPARATOR) || text === NULL_TEXT) throw new RangeError('a text to commit is not JSON');
+  return text;
 }
 
 const split = (parameter: number) => `string_to_array($${parameter}::text, chr(31), chr(30))`;
