@@ -51,14 +51,14 @@ it('answers a repeated call when the task ends between its two looks at it', asy
   const [{ id }] = (await tables.rows<{ id: string }>(taskOf, [agent])) as [{ id: string }];
   const watching = front.subscribe(agent, id);
   await watching.next();
-  const { topics } = front.tasks.streams as unknown as { topics: Map<string, { sequence: number }> };
+  const { topics } = front.tasks.streams as unknown as { topics: Record<string, { sequence: number }> };
   const { tasks } = front.tasks.store;
   const find = tasks.find.bind(tasks);
   tasks.find = async (db, wanted) => {
     const row = await find(db, wanted);
     tasks.find = find;
     await engines.start();
-    await tables.waitFor(async () => expect(topics.get(`acme/${id}`)?.sequence).toBe(3));
+    await tables.waitFor(async () => expect(topics[`acme/${id}`]?.sequence).toBe(3));
     return row;
   };
   const repeated = await front.send(agent, 'go', key('between'));

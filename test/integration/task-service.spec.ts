@@ -218,8 +218,8 @@ describe('a blocking send', () => {
       expect(await tables.rows('select from perdure.task_messages where task_id = $1', [id])).toHaveLength(4),
     );
     engine.tasks.signals.publish('tasks', `acme/${id}`);
-    const streams = engine.tasks.streams as unknown as { topics: Map<string, { sequence: number }> };
-    await tables.waitFor(async () => expect(streams.topics.get(`acme/${id}`)?.sequence).toBeGreaterThanOrEqual(4));
+    const streams = engine.tasks.streams as unknown as { topics: Record<string, { sequence: number }> };
+    await tables.waitFor(async () => expect(streams.topics[`acme/${id}`]?.sequence).toBeGreaterThanOrEqual(4));
     go.open();
     expect((await second).status?.state).not.toBe('TASK_STATE_WORKING');
     await subscription.return(undefined);

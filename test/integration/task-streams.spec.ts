@@ -14,8 +14,10 @@ const engines = useEngines(database);
 /** What of the streams of an engine is in memory. */
 function watched({ tasks }: Engine) {
   type Watcher = { buffer: unknown[] };
-  return (tasks.streams as unknown as { topics: Map<string, { subscriptions: Set<Watcher>; sequence: number }> })
-    .topics;
+  const { topics } = tasks.streams as unknown as {
+    topics: Record<string, { watchers: Set<Watcher>; sequence: number }>;
+  };
+  return new Map(Object.entries(topics));
 }
 
 /** The stored events from a number on, as a subscriber sees them. */
@@ -72,7 +74,7 @@ it('shows every subscriber the same events in the same order, whenever and where
   };
   const visits = Promise.all(Array.from({ length: 64 }, (_, i) => watch(i % 2 === 0 ? runner : front)));
   await vi.waitFor(() => {
-    const watchers = [runner, front].map((engine) => watched(engine).get(`acme/${id}`)?.subscriptions.size ?? 0);
+    const watchers = [runner, front].map((engine) => watched(engine).get(`acme/${id}`)?.watchers.size ?? 0);
     expect(watchers).toEqual([32, 32]);
   });
   go.open();
@@ -95,7 +97,7 @@ it('holds a bounded number of events for a slow reader, and serves it the rest f
   const { value: first } = await stream.next();
   const id = first!.task!.id!;
   await tables.until(id, 'COMPLETED');
-  const [reader] = watched(engine).get(`acme/${id}`)!.subscriptions;
+  const [reader] = watched(engine).get(`acme/${id}`)!.watchers;
   expect(reader!.buffer.length).toBeLessThanOrEqual(4);
   const rest = await all(stream);
   expect(rest.map(numbered)).toEqual(await logAfter(id, 1));
@@ -180,7 +182,7 @@ it('resumes after any event, while the task runs and after it has ended', async 
   await engine.submit(agent, { taskId: id });
   await tables.waitFor(async () => expect(await tables.events(id!)).toHaveLength(6));
   const running = [0, 1, 3, 4, 5, 6].map((lastEventId) => all(engine.subscribe(agent, id!, { lastEventId })));
-  await vi.waitFor(() => expect(watched(engine).get(`acme/${id}`)?.subscriptions.size).toBe(6));
+  await vi.waitFor(() => expect(watched(engine).get(`acme/${id}`)?.watchers.size).toBe(6));
   go.open();
   const streams = await Promise.all(running);
   const log = await logAfter(id!, 0);

@@ -7,46 +7,19 @@ import { A2AError } from '#protocol';
 export type CallKind = 'unary' | 'stream';
 
 /** One call that is being answered. Its signal aborts when the connection closes or the server shuts down. */
-export class Call {
-  constructor(
-    readonly kind: CallKind,
-    private readonly connection: AbortController,
-    private readonly onClose: (call: Call) => void,
-  ) {}
-
-  get signal(): AbortSignal {
-    return this.connection.signal;
-  }
-
-  /** Ends every call of the connection. */
-  abort(reason: A2AError): void {
-    this.connection.abort(reason);
-  }
-
-  /** To be called once the answer is written, whatever became of it. */
-  close(): void {
-    this.onClose(this);
-  }
-}
-
-/** One controller for all calls of a connection: making one for each call costs more than the rest of its entry. */
-const connections = new WeakMap<Socket, AbortController>();
-
-function controllerOf(connection: Socket): AbortController {
-  let controller = connections.get(connection);
-  if (!controller) {
-    const made = (controller = new AbortController());
-    connections.set(connection, made);
-    connection.once('close', () => made.abort());
-    if (connection.destroyed) made.abort();
-  }
-  return controller;
+export interface Call {
+  readonly kind: CallKind;
+  readonly signal: AbortSignal;
+  /** To be called once, when the answer is written, whatever became of it. */
+  readonly close: () => void;
 }
 
 /** The calls that this process is answering: bounds its streams, and ends them all when the server shuts down. */
 @Injectable()
 export class OpenCalls {
-  private readonly open = new Set<Call>();
+  /** One controller for all calls of a connection, kept to its end: one for each call costs more than the rest of its entry. */
+  private readonly connections = new Map<Socket, AbortController>();
+  private calls = 0;
   private streams = 0;
   private taking = true;
   private drained: Promise<void> | undefined;
@@ -68,9 +41,9 @@ export class OpenCalls {
   enter(kind: CallKind, connection: Socket): Call {
     if (this.draining) throw shuttingDown();
     if (kind === 'stream') this.takeStream();
-    const call = new Call(kind, controllerOf(connection), (closed) => this.leave(closed));
-    this.open.add(call);
-    return call;
+    const { signal } = this.controllerOf(connection);
+    this.calls++;
+    return { kind, signal, close: () => this.leave(kind) };
   }
 
   /**
@@ -83,10 +56,10 @@ export class OpenCalls {
   }
 
   private async endAll(): Promise<void> {
-    if (this.open.size === 0) return;
+    if (this.calls === 0) return;
     const closed = new Promise<void>((resolve) => (this.lastCallClosed = resolve));
     const patience = setTimeout(() => this.lastCallClosed?.(), this.config.drainMs);
-    for (const call of this.open) call.abort(shuttingDown());
+    for (const controller of this.connections.values()) controller.abort(shuttingDown());
     await closed;
     clearTimeout(patience);
   }
@@ -100,10 +73,25 @@ export class OpenCalls {
     this.streams++;
   }
 
-  private leave(call: Call): void {
-    if (!this.open.delete(call)) return;
-    if (call.kind === 'stream') this.streams--;
-    if (this.open.size === 0) this.lastCallClosed?.();
+  private controllerOf(connection: Socket): AbortController {
+    const known = this.connections.get(connection);
+    if (known) return known;
+    const controller = new AbortController();
+    if (connection.destroyed) {
+      controller.abort();
+      return controller;
+    }
+    this.connections.set(connection, controller);
+    connection.once('close', () => {
+      this.connections.delete(connection);
+      controller.abort();
+    });
+    return controller;
+  }
+
+  private leave(kind: CallKind): void {
+    if (kind === 'stream') this.streams--;
+    if (--this.calls === 0) this.lastCallClosed?.();
   }
 }
 

@@ -2,27 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Config, type Logger, type Signals } from '#platform';
 import { type Lease, leaseKey, type Store } from '#store';
 import { ABORT_SIGNALS, topicKey } from '#tasks';
-import { RunAbortedError } from './handler-errors.js';
-
-/** A run of this process, from its claim to its end. */
-export interface ActiveRun {
-  readonly lease: Lease;
-  /** Fires when the run has to stop, and when it has ended: one signal, since a run ends once. */
-  readonly signal: AbortSignal;
-  /** Fires the signal with a RunAbortedError: the run is told to stop from outside. */
-  abort(reason: string): void;
-  /** Fires the signal because the run itself is over. */
-  end(reason: Error): void;
-  /** Monotonic milliseconds at which the lease was last known to be good. */
-  renewedAt: number;
-}
+import { ActiveRun } from './active-run.js';
 
 /**
  * The runs of this process and their leases: renews them at a third of their time, and stops a run whose lease is lost,
  * could not be renewed in time, or whose task was canceled.
  */
 export class ActiveRuns {
-  private readonly runs = new Map<string, ActiveRun>();
+  /** Each knows its place: runs come and go by the thousand, and a Map would keep them alive (see TaskStreams). */
+  private readonly runs: ActiveRun[] = [];
   private readonly stopping = new AbortController();
   private unsubscribe: (() => void) | undefined;
   private idle: (() => void)[] = [];
@@ -49,30 +37,28 @@ export class ActiveRuns {
   }
 
   get size(): number {
-    return this.runs.size;
+    return this.runs.length;
   }
 
   add(lease: Lease): ActiveRun {
-    const controller = new AbortController();
-    const run: ActiveRun = {
-      lease,
-      signal: controller.signal,
-      abort: (reason) => controller.abort(new RunAbortedError(reason)),
-      end: (reason) => controller.abort(reason),
-      renewedAt: performance.now(),
-    };
-    this.runs.set(leaseKey(lease), run);
+    const run = new ActiveRun(lease);
+    run.place = this.runs.push(run) - 1;
     return run;
   }
 
-  remove({ lease }: ActiveRun): void {
-    this.runs.delete(leaseKey(lease));
-    if (this.runs.size === 0) for (const resolve of this.idle.splice(0)) resolve();
+  remove(run: ActiveRun): void {
+    const last = this.runs.pop()!;
+    if (last !== run) {
+      this.runs[run.place] = last;
+      last.place = run.place;
+    }
+    run.place = -1;
+    if (this.runs.length === 0) for (const resolve of this.idle.splice(0)) resolve();
   }
 
   /** Resolves when there is no run left, or after `ms`. */
   async drained(ms: number): Promise<void> {
-    if (this.runs.size === 0) return;
+    if (this.runs.length === 0) return;
     const cancel = new AbortController();
     const none = new Promise<void>((resolve) => this.idle.push(resolve));
     await Promise.race([none, delay(ms, undefined, { signal: cancel.signal }).catch(() => undefined)]);
@@ -80,7 +66,7 @@ export class ActiveRuns {
   }
 
   abortAll(reason: string): ActiveRun[] {
-    const runs = [...this.runs.values()];
+    const runs = [...this.runs];
     for (const run of runs) run.abort(reason);
     return runs;
   }
@@ -101,7 +87,7 @@ export class ActiveRuns {
 
   private async renew(isDue: (run: ActiveRun) => boolean): Promise<void> {
     const now = performance.now();
-    const due = [...this.runs.values()].filter(isDue);
+    const due = this.runs.filter(isDue);
     if (due.length === 0) return;
     try {
       const held = await this.store.leases.renew(
@@ -111,7 +97,7 @@ export class ActiveRuns {
       );
       for (const run of due) {
         if (held.has(leaseKey(run.lease))) run.renewedAt = now;
-        else if (this.runs.has(leaseKey(run.lease))) run.abort('the lease is lost');
+        else if (run.place >= 0) run.abort('the lease is lost');
       }
     } catch (error) {
       this.logger.warn({ err: error, runs: due.length }, 'lease.renewal_failed');
@@ -120,7 +106,7 @@ export class ActiveRuns {
   }
 
   private abortExpired(): void {
-    for (const run of this.runs.values()) {
+    for (const run of [...this.runs]) {
       if (performance.now() - run.renewedAt > this.config.leaseMs) run.abort('the lease has run out');
     }
   }

@@ -21,6 +21,7 @@ import {
   statusEvent,
   taskStatus,
 } from '#tasks';
+import { type ActiveRun } from './active-run.js';
 import { ArtifactEmitter } from './artifact-emitter.js';
 import { isAuthorsFault, RunAbortedError } from './handler-errors.js';
 import { type RecordedCall, RunJournal } from './run-journal.js';
@@ -37,10 +38,8 @@ export class RunContext implements AgentTask {
   readonly metadata: JsonObject;
   readonly attempt: number;
   readonly extensions: readonly string[];
-  /** Resolves when the run ends here because it waits for the client. */
-  readonly suspended: Promise<void>;
   private readonly journal: RunJournal;
-  private suspend!: () => void;
+  private onSuspend: (() => void) | undefined;
   // Made when they are asked for: few handlers read the history.
   private messageJson: MessageJson | undefined;
   private historyJson: readonly MessageJson[] | undefined;
@@ -54,7 +53,7 @@ export class RunContext implements AgentTask {
     private readonly run: ClaimedRun,
     private readonly writer: RunWriter,
     private readonly loader: RunLoader,
-    readonly signal: AbortSignal,
+    private readonly active: ActiveRun,
     readonly log: AgentLog,
   ) {
     const input = run.inputs[run.turnInput - 1]!;
@@ -68,11 +67,14 @@ export class RunContext implements AgentTask {
     this.attempt = run.attempt + 1;
     this.consumed = run.turnInput;
     this.journal = new RunJournal(run.turn, run.records);
-    this.suspended = new Promise((resolve) => (this.suspend = resolve));
+  }
+
+  get signal(): AbortSignal {
+    return this.active.signal;
   }
 
   get message(): MessageJson {
-    return (this.messageJson ??= toJsonObject(MessageSchema, this.run.inputs[this.run.turnInput - 1]!.message));
+    return (this.messageJson ??= parse(this.run.inputs[this.run.turnInput - 1]!.text) as MessageJson);
   }
 
   get history(): readonly MessageJson[] {
@@ -82,6 +84,11 @@ export class RunContext implements AgentTask {
   /** Number of the newest client message that the turn has taken up. */
   get lastInput(): number {
     return this.consumed;
+  }
+
+  /** Calls the listener when the run ends here because it waits for the client. */
+  whenSuspended(listener: () => void): void {
+    this.onSuspend = listener;
   }
 
   /** The call that stands for the handler's return. */
@@ -170,12 +177,12 @@ export class RunContext implements AgentTask {
       const record = call.recorded ? undefined : call.record(null);
       const waits = await this.writer.settle({ state, message, record, inputs }).then(() => true, notPending);
       if (waits) {
-        this.suspend();
+        this.onSuspend?.();
         return never();
       }
       await this.takeNewInputs();
     }
-    return toJsonObject(MessageSchema, this.run.inputs[answer]!.message);
+    return parse(this.run.inputs[answer]!.text) as MessageJson;
   }
 
   private async takeNewInputs(): Promise<void> {
@@ -189,7 +196,8 @@ export class RunContext implements AgentTask {
   }
 
   private assertGoing(): void {
-    if (this.signal.aborted) throw new RunAbortedError('the run has ended', { cause: this.signal.reason });
+    const cause = this.active.stopReason;
+    if (cause) throw new RunAbortedError('the run has ended', { cause });
   }
 }
 

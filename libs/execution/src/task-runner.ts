@@ -16,8 +16,9 @@ import {
   type TaskJournal,
   taskStatus,
   type TaskStreams,
+  workingEvent,
 } from '#tasks';
-import { type ActiveRun } from './active-runs.js';
+import { type ActiveRun } from './active-run.js';
 import {
   isAuthorsFault,
   NonDeterministicHandlerError,
@@ -81,12 +82,12 @@ export class TaskRunner {
       return undefined;
     }
     if (run.task.status?.state === TaskState.SUBMITTED) {
-      await writer.emit(statusEvent(subjectOf(run), taskStatus(TaskState.WORKING, new Date())));
+      await writer.emit(workingEvent(subjectOf(run), new Date()));
     }
     const timer = runTimer(agent, active);
-    const context = new RunContext(run, writer, loader, active.signal, log);
+    const context = new RunContext(run, writer, loader, active, log);
     try {
-      const output = await outcome(() => agent.run(context), context.suspended, active.signal);
+      const output = await outcome(() => agent.run(context), active, context);
       if (output === SUSPENDED) return undefined;
       return await this.complete(run, writer, context, output);
     } catch (error) {
@@ -159,11 +160,11 @@ export class TaskRunner {
   private async cleanUp(run: ClaimedRun, agent: Agent, active: ActiveRun, log: RunLog): Promise<void> {
     const { store, loader, streams, config } = this.parts;
     const writer = new RunWriter(run, store, streams, config);
-    const task = canceledTask(new RunContext(run, writer, loader, active.signal, log));
+    const task = canceledTask(new RunContext(run, writer, loader, active, log));
     if (run.lost > MAX_LOST_WORKERS) return store.leases.finish(store.db, run.lease);
     const timer = runTimer(agent, active);
     try {
-      await outcome(() => agent.onCancel?.(task), new Promise(() => undefined), active.signal);
+      await outcome(() => agent.onCancel?.(task), active);
     } catch (error) {
       if (isStopped(active, error)) throw error;
       const failures = run.attempt + 1;
@@ -193,8 +194,8 @@ export class TaskRunner {
 }
 
 /** Whether the run has to leave its task as it is: it was told to stop, or has lost its lease. */
-function isStopped({ signal }: ActiveRun, error: unknown): boolean {
-  return error instanceof LeaseLostError || signal.reason instanceof RunAbortedError;
+function isStopped({ stopReason }: ActiveRun, error: unknown): boolean {
+  return error instanceof LeaseLostError || stopReason instanceof RunAbortedError;
 }
 
 function runTimer({ timeoutMs }: Agent, active: ActiveRun): NodeJS.Timeout {
@@ -215,25 +216,13 @@ function canceledTask(context: RunContext): CanceledTask {
 const SUSPENDED = Symbol('suspended');
 
 /** What comes first: the handler's end, its wait for the client, or the order to stop. */
-async function outcome<T>(
-  handler: () => T,
-  suspended: Promise<void>,
-  signal: AbortSignal,
-): Promise<Awaited<T> | typeof SUSPENDED> {
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
+function outcome<T>(handler: () => T, active: ActiveRun, context?: RunContext): Promise<Awaited<T> | typeof SUSPENDED> {
+  return new Promise((resolve, reject) => {
+    active.whenStopped(reject);
+    context?.whenSuspended(() => resolve(SUSPENDED));
+    // The handler's promise may outlive this one: its later failure concerns nobody.
+    void Promise.resolve(handler()).then(resolve, reject);
   });
-  // The handler's promise may outlive the race: its later failure concerns nobody.
-  const handled = (async () => handler())();
-  handled.catch(() => undefined);
-  try {
-    return (await Promise.race([suspended.then(() => SUSPENDED), aborted, handled])) as Awaited<T> | typeof SUSPENDED;
-  } finally {
-    if (onAbort) signal.removeEventListener('abort', onAbort);
-  }
 }
 
 function closingWords(run: ClaimedRun, output: NonNullable<Awaited<ReturnType<Agent['run']>>>): Message {
@@ -250,6 +239,6 @@ function subjectOf({ task }: ClaimedRun) {
 }
 
 function reasonOf(active: ActiveRun, error: unknown): string {
-  const reason: unknown = active.signal.aborted ? active.signal.reason : error;
+  const reason = active.stopReason ?? error;
   return reason instanceof Error ? reason.message : String(reason);
 }

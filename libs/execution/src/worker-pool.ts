@@ -4,7 +4,8 @@ import { type Agent, type AgentRegistry } from '#agents';
 import { type Config, type Logger } from '#platform';
 import { type Store, type TaskKey } from '#store';
 import { type ClaimedRun, type EagerStart, type LocalWorker, type RunLoader, type TaskJournal } from '#tasks';
-import { type ActiveRun, type ActiveRuns } from './active-runs.js';
+import { type ActiveRun } from './active-run.js';
+import { type ActiveRuns } from './active-runs.js';
 import { RunSlots } from './run-slots.js';
 import { type TaskRunner } from './task-runner.js';
 

@@ -46,11 +46,18 @@ export class SignalBatch {
 
 /** The NOTIFY payload of some signals: exact where it fits, else topics without keys, else "everything". */
 export function encodeSignals(origin: string, topics: ReadonlyMap<string, ChangedKeys>): string {
-  const exact = Object.fromEntries([...topics].map(([topic, keys]) => [topic, keys === 'all' ? keys : [...keys]]));
-  const coarse = Object.fromEntries([...topics.keys()].map((topic) => [topic, 'all']));
-  const payloads = [exact, coarse].map((content) => JSON.stringify({ origin, topics: content }));
-  const fitting = payloads.find((payload) => Buffer.byteLength(payload) <= PAYLOAD_MAX);
-  return fitting ?? JSON.stringify({ origin, topics: 'all' });
+  const exact = [...topics].map(([topic, keys]) => [topic, keys === 'all' ? keys : [...keys]]);
+  const coarse = [...topics.keys()].map((topic) => [topic, 'all']);
+  for (const content of [exact, coarse]) {
+    const payload = JSON.stringify({ origin, topics: Object.fromEntries(content) as object });
+    if (Buffer.byteLength(payload) <= PAYLOAD_MAX) return payload;
+  }
+  return JSON.stringify({ origin, topics: 'all' });
+}
+
+/** Whether a payload says, without reading on, that it is of this origin. */
+export function isFrom(origin: string, payload: string): boolean {
+  return payload.startsWith(`{"origin":"${origin}"`);
 }
 
 /** Reads a payload. One that is not ours can only mean "look everywhere", which is always safe. */

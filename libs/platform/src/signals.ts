@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { type Logger } from './logger.js';
 import { connectionOptions } from './postgres.js';
-import { type ChangedKeys, decodeSignals, encodeSignals, SignalBatch } from './signal-batch.js';
+import { type ChangedKeys, decodeSignals, encodeSignals, isFrom, SignalBatch } from './signal-batch.js';
 
 /** Called with the keys that changed since the last call, or `'all'` when any may have. */
 export type SignalListener = (keys: ChangedKeys) => void;
 
 const CHANNEL = 'perdure_signals';
+const NOTIFY = { name: 'notify', text: 'select pg_notify($1, $2)' };
 const COALESCE_MS = 5;
 const RECONNECT_FIRST_MS = 100;
 const RECONNECT_MAX_MS = 5_000;
@@ -99,7 +100,7 @@ export class Signals {
     if (!client || this.remote.isEmpty) return;
     const topics = this.remote.take();
     try {
-      await client.query('select pg_notify($1, $2)', [CHANNEL, encodeSignals(this.origin, topics)]);
+      await client.query({ ...NOTIFY, values: [CHANNEL, encodeSignals(this.origin, topics)] });
     } catch (error) {
       this.remote.merge(topics);
       this.lose(client, error);
@@ -155,8 +156,7 @@ export class Signals {
   }
 
   private receive(payload: string): void {
-    const { origin, topics } = decodeSignals(payload);
-    if (origin !== this.origin) this.deliver(topics);
+    if (!isFrom(this.origin, payload)) this.deliver(decodeSignals(payload).topics);
   }
 
   private deliver(topics: ReadonlyMap<string, ChangedKeys> | 'all'): void {

@@ -24,6 +24,8 @@ export interface Sequenced<T> {
   /** The event's number in its task, from 1; 0 for an answer that belongs to no task. */
   sequence: number;
   message: T;
+  /** The ProtoJSON of `message` where it is at hand: made once for all who are sent it. */
+  json?: string;
 }
 
 type Method = (typeof A2AService.method)[keyof typeof A2AService.method];

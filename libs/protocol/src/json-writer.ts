@@ -1,29 +1,21 @@
-import {
-  ScalarType,
-  toJson,
-  type DescField,
-  type DescMessage,
-  type JsonObject,
-  type JsonValue,
-} from '@bufbuild/protobuf';
+import { ScalarType, toJson, type DescField, type DescMessage } from '@bufbuild/protobuf';
 import { FeatureSet_FieldPresence, timestampDate, type Timestamp } from '@bufbuild/protobuf/wkt';
 import { isRequired } from './required-fields.js';
 
 /**
- * `message` in ProtoJSON, as a fresh object; for `schema`s without wrapper and Any fields, as those of A2A are. Differs from
- * protobuf-es' `toJson` in what A2A promises beyond ProtoJSON: a field marked REQUIRED is written even when it is empty, and a
- * timestamp always has three fractional digits. Each schema is compiled once; bytes go through Buffer, which makes a large file
- * a matter of milliseconds.
+ * `message` as ProtoJSON text on one line; for `schema`s without wrapper and Any fields, as those of A2A are. Differs from
+ * protobuf-es' `toJsonString` in what A2A promises beyond ProtoJSON: a field marked REQUIRED is written even when it is empty,
+ * and a timestamp always has three fractional digits. Each schema is compiled once; bytes go through Buffer, which makes a
+ * large file a matter of milliseconds.
  */
-export function writeJson(schema: DescMessage, message: unknown): JsonObject {
-  const json: JsonObject = {};
-  for (const write of writersOf(schema)) write(message as Fields, json);
-  return json;
+export function writeJson(schema: DescMessage, message: unknown): string {
+  return writeMembers(writersOf(schema), message as Fields);
 }
 
 type Fields = Record<string, unknown>;
-type Encode = (value: unknown) => JsonValue;
-type Write = (message: Fields, json: JsonObject) => void;
+type Encode = (value: unknown) => string;
+/** The field as a member, `"name":value`; empty where it is left out. */
+type Write = (message: Fields) => string;
 
 const writersBySchema = new WeakMap<DescMessage, Write[]>();
 
@@ -38,46 +30,55 @@ function writersOf(schema: DescMessage): Write[] {
   return writers;
 }
 
+function writeMembers(writers: readonly Write[], message: Fields): string {
+  let members = '';
+  for (const write of writers) {
+    const member = write(message);
+    if (member !== '') members += members === '' ? member : `,${member}`;
+  }
+  return `{${members}}`;
+}
+
 function fieldWriter(field: DescField): Write {
   const encode = valueEncoder(field);
-  if (field.oneof) return oneofWriter(field, field.oneof.localName, encode);
-  if (field.fieldKind === 'list') return listWriter(field, encode);
-  return field.fieldKind === 'map' ? mapWriter(field, encode) : singleWriter(field, encode);
+  const name = `${JSON.stringify(field.jsonName)}:`;
+  if (field.oneof) return oneofWriter(field, field.oneof.localName, name, encode);
+  if (field.fieldKind === 'list') return listWriter(field, name, encode);
+  return field.fieldKind === 'map' ? mapWriter(field, name, encode) : singleWriter(field, name, encode);
 }
 
-function oneofWriter({ localName, jsonName }: DescField, oneof: string, encode: Encode): Write {
-  return (message, json) => {
+function oneofWriter({ localName }: DescField, oneof: string, name: string, encode: Encode): Write {
+  return (message) => {
     const chosen = message[oneof] as { case?: string; value?: unknown };
-    if (chosen.case === localName) json[jsonName] = encode(chosen.value);
+    return chosen.case === localName ? name + encode(chosen.value) : '';
   };
 }
 
-function listWriter(field: DescField, encode: Encode): Write {
-  const { localName, jsonName } = field;
+function listWriter(field: DescField, name: string, encode: Encode): Write {
+  const { localName } = field;
   const always = isRequired(field);
-  return (message, json) => {
+  return (message) => {
     const items = message[localName] as unknown[];
-    if (always || items.length > 0) json[jsonName] = items.map(encode);
+    return always || items.length > 0 ? `${name}[${items.map(encode).join(',')}]` : '';
   };
 }
 
-function mapWriter(field: DescField, encode: Encode): Write {
-  const { localName, jsonName } = field;
+function mapWriter(field: DescField, name: string, encode: Encode): Write {
+  const { localName } = field;
   const always = isRequired(field);
-  return (message, json) => {
+  return (message) => {
     const entries = Object.entries(message[localName] as Fields);
-    // fromEntries makes own members of all keys, `__proto__` too.
-    if (always || entries.length > 0)
-      json[jsonName] = Object.fromEntries(entries.map(([key, item]) => [key, encode(item)]));
+    if (!always && entries.length === 0) return '';
+    return `${name}{${entries.map(([key, item]) => `${JSON.stringify(key)}:${encode(item)}`).join(',')}}`;
   };
 }
 
-function singleWriter(field: DescField, encode: Encode): Write {
-  const { localName, jsonName } = field;
+function singleWriter(field: DescField, name: string, encode: Encode): Write {
+  const { localName } = field;
   const always = isRequired(field) || field.presence !== FeatureSet_FieldPresence.IMPLICIT;
-  return (message, json) => {
+  return (message) => {
     const value = message[localName];
-    if (value !== undefined && (always || !isZero(value))) json[jsonName] = encode(value);
+    return value !== undefined && (always || !isZero(value)) ? name + encode(value) : '';
   };
 }
 
@@ -94,33 +95,28 @@ function isZero(value: unknown): boolean {
 function valueEncoder(field: DescField): Encode {
   if (field.message) return messageEncoder(field.message);
   if (field.enum) {
-    const names = new Map<unknown, string>(field.enum.values.map(({ number, name }) => [number, name]));
-    return (value) => names.get(value) ?? (value as number);
+    const names = new Map<unknown, string>(field.enum.values.map(({ number, name }) => [number, JSON.stringify(name)]));
+    return (value) => names.get(value) ?? String(value);
   }
-  if (field.scalar === ScalarType.BYTES) return (value) => base64(value as Uint8Array);
+  if (field.scalar === ScalarType.BYTES) return (value) => `"${base64(value as Uint8Array)}"`;
   return scalarJson;
 }
 
 function messageEncoder(schema: DescMessage): Encode {
   if (schema.typeName === 'google.protobuf.Timestamp')
-    return (value) => timestampDate(value as Timestamp).toISOString();
+    return (value) => `"${timestampDate(value as Timestamp).toISOString()}"`;
   // Generated messages hold a Struct as the plain object it stands for.
-  if (schema.typeName === 'google.protobuf.Struct') return (value) => copy(value as JsonObject);
-  if (schema.typeName.startsWith('google.protobuf.')) return (value) => toJson(schema, value as never);
-  return (value) => writeJson(schema, value);
+  if (schema.typeName === 'google.protobuf.Struct') return (value) => JSON.stringify(value);
+  if (schema.typeName.startsWith('google.protobuf.')) return (value) => JSON.stringify(toJson(schema, value as never));
+  const writers = writersOf(schema);
+  return (value) => writeMembers(writers, value as Fields);
 }
 
-function scalarJson(value: unknown): JsonValue {
-  if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))) return String(value);
-  return value as JsonValue;
+function scalarJson(value: unknown): string {
+  if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))) return `"${String(value)}"`;
+  return JSON.stringify(value);
 }
 
 function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
-}
-
-function copy(value: JsonValue): JsonValue {
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(copy);
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, copy(member)]));
 }

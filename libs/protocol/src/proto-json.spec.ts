@@ -1,4 +1,4 @@
-import { create, type DescMessage } from '@bufbuild/protobuf';
+import { type DescMessage } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { A2AError, type FieldViolation } from './a2a-error.js';
 import {
@@ -6,8 +6,6 @@ import {
   ListTasksRequestSchema,
   MessageSchema,
   SendMessageRequestSchema,
-  StreamResponseSchema,
-  TaskPushNotificationConfigSchema,
 } from './gen/lf/a2a/v1/a2a_pb.js';
 import { decodeJson, jsonText, toJsonObject } from './proto-json.js';
 
@@ -297,17 +295,5 @@ describe('jsonText', () => {
     expect(jsonText(MessageSchema, decoded)).toBe(
       '{"messageId":"m1","role":"ROLE_USER","parts":[{"text":"two\\nlines"}]}',
     );
-  });
-
-  it('makes the text of an event once, and that of anything else anew', () => {
-    const event = create(StreamResponseSchema, { payload: { case: 'message', value: { messageId: 'a' } } });
-    const first = jsonText(StreamResponseSchema, event);
-    if (event.payload.case === 'message') event.payload.value.messageId = 'b';
-    expect(jsonText(StreamResponseSchema, event)).toBe(first);
-
-    const config = create(TaskPushNotificationConfigSchema, { url: 'https://a' });
-    expect(jsonText(TaskPushNotificationConfigSchema, config)).toBe('{"url":"https://a"}');
-    config.url = 'https://b';
-    expect(jsonText(TaskPushNotificationConfigSchema, config)).toBe('{"url":"https://b"}');
   });
 });

@@ -2,13 +2,11 @@ import {
   fromJson,
   type DescMessage,
   type JsonValue,
-  type Message,
   type MessageJsonType,
   type MessageShape,
 } from '@bufbuild/protobuf';
 import { A2AError } from './a2a-error.js';
 import { decodeViolation } from './decode-violation.js';
-import { StreamResponseSchema } from './gen/lf/a2a/v1/a2a_pb.js';
 import { jsonViolation } from './json-guard.js';
 import { writeJson } from './json-writer.js';
 
@@ -48,21 +46,10 @@ export function toJsonObject<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc>,
 ): MessageJsonType<Desc> {
-  return writeJson(schema, message) as MessageJsonType<Desc>;
+  return JSON.parse(writeJson(schema, message)) as MessageJsonType<Desc>;
 }
 
-const eventTexts = new WeakMap<Message, string>();
-
-/**
- * `toJsonObject` as text on one line. That of an event (a StreamResponse) is made once and then remembered, so that a
- * hundred subscribers cost one serialisation: events do not change.
- */
+/** `toJsonObject` as text on one line. */
 export function jsonText<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): string {
-  if (schema.typeName !== StreamResponseSchema.typeName) return JSON.stringify(toJsonObject(schema, message));
-  let text = eventTexts.get(message);
-  if (text === undefined) {
-    text = JSON.stringify(toJsonObject(schema, message));
-    eventTexts.set(message, text);
-  }
-  return text;
+  return writeJson(schema, message);
 }

@@ -16,7 +16,7 @@ export interface AppendGroup {
 const TERMINAL = '3, 4, 5, 7';
 
 const CREATE_TYPES = [
-  ...['text', 'uuid', 'text', 'text', 'text', 'int2', 'json', 'json', 'json', 'json'],
+  ...['text', 'uuid', 'text', 'text', 'text', 'int2', 'json', 'json', 'json', 'json', 'json'],
   ...['timestamptz', 'timestamptz', 'text', 'text', 'text'],
 ];
 const APPEND_TYPES = [
@@ -89,6 +89,7 @@ function createValues(creates: readonly CreateWrite[]): unknown[] {
     plain(creates.map((w) => w.state)),
     joined(creates.map((w) => w.status)),
     joined(creates.map((w) => w.event)),
+    joined(creates.map((w) => w.startEvent)),
     joined(creates.map((w) => w.message)),
     joined(creates.map((w) => w.request)),
     times(creates.map((w) => w.at)),
@@ -159,17 +160,20 @@ const list = (types: readonly string[], from: number) =>
 const createParts = (from: number) => `
   c as materialized (
     select * from unnest(${list(CREATE_TYPES, from + 1)})
-      c(tenant, id, agent, context, owner, state, status, event, message, request, at, deadline, lease_owner, key, hash)),
+      c(tenant, id, agent, context, owner, state, status, event, start_event, message, request, at, deadline, lease_owner, key, hash)),
   ct as (
     insert into perdure.tasks (tenant_id, id, agent, context_id, owner, state, status, status_timestamp, created_at,
       last_modified, last_sequence, messages, inputs, lease_token, lease_owner, run_at, deadline)
-    select tenant, id, agent, context, owner, state, status, at, at, at, 1, 1, 1,
+    select tenant, id, agent, context, owner, state, status, at, at, at,
+      case when start_event is null then 1 else 2 end, 1, 1,
       case when lease_owner is null then 0 else 1 end, lease_owner,
       case when lease_owner is null then now() else now() + $${from}::int4 * interval '1 ms' end, deadline from c),
   cm as (
     insert into perdure.task_messages (tenant_id, task_id, ordinal, input, message, request)
     select tenant, id, 1, 1, message, request from c),
-  ce as (insert into perdure.task_events (tenant_id, task_id, sequence, event) select tenant, id, 1, event from c),
+  ce as (
+    insert into perdure.task_events (tenant_id, task_id, sequence, event)
+    select tenant, id, 1, event from c union all select tenant, id, 2, start_event from c where start_event is not null),
   co as (insert into perdure.outbox (tenant_id, task_id, run_at) select tenant, id, now() from c where lease_owner is null),
   ck as (
     insert into perdure.idempotency_keys (tenant_id, owner, agent, key, request_hash, task_id)

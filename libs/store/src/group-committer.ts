@@ -107,9 +107,14 @@ export class GroupCommitter {
   private async flush(): Promise<void> {
     this.busy = true;
     const items = this.waiting.splice(0, this.batchSize());
-    await this.commit(items).catch((error: unknown) => items.forEach((item) => item.reject(error)));
+    const committed = await this.commit(items).catch((error: unknown) => {
+      for (const item of items) item.reject(error);
+      return [];
+    });
     this.busy = false;
-    this.arm();
+    // What has gathered goes out before these are told: the database works while they go on.
+    if (this.waiting.length > 0) void this.flush();
+    tell(committed);
   }
 
   /** How many of the waiting writes the next statement takes. */
@@ -121,25 +126,31 @@ export class GroupCommitter {
     return count;
   }
 
-  /** Commits the items together; what cannot stand together is taken apart until the bad one stands alone. */
-  private async commit(items: readonly Item[]): Promise<void> {
+  /**
+   * Commits the items together; what cannot stand together is taken apart until the bad one stands alone. Returns those
+   * that are still to be told.
+   */
+  private async commit(items: readonly Item[]): Promise<readonly Item[]> {
     let refused: Item[];
     try {
       refused = await this.execute(items);
     } catch (error) {
-      return this.afterError(items, error);
+      await this.afterError(items, error);
+      return [];
     }
-    for (const item of items) if (!refused.includes(item)) item.resolve();
-    if (refused.length > 0) await this.settleRefused(items, refused);
+    if (refused.length === 0) return items;
+    tell(items.filter((item) => !refused.includes(item)));
+    await this.settleRefused(items, refused);
+    return [];
   }
 
   private async afterError(items: readonly Item[], error: unknown): Promise<void> {
     if (isOutcomeUnknown(error)) return this.settleUnknown(items, error);
-    if (isConflict(error)) return this.commit(items);
+    if (isConflict(error)) return tell(await this.commit(items));
     if (items.length > 1) {
       const half = items.length >> 1;
-      await this.commit(items.slice(0, half));
-      return this.commit(items.slice(half));
+      tell(await this.commit(items.slice(0, half)));
+      return tell(await this.commit(items.slice(half)));
     }
     const [item] = items;
     item?.reject(constraintOf(error) === 'idempotency_keys_pkey' ? new IdempotencyKeyTakenError() : error);
@@ -163,7 +174,7 @@ export class GroupCommitter {
   /** A merged group that was refused may hold writes that stand alone: each is tried by itself, in order. */
   private async settleRefused(items: readonly Item[], refused: readonly Item[]): Promise<void> {
     if (items.length > 1) {
-      for (const item of refused) await this.commit([item]);
+      for (const item of refused) tell(await this.commit([item]));
       return;
     }
     const [item] = refused;
@@ -196,7 +207,7 @@ export class GroupCommitter {
         return this.settleUnknown(items.slice(i), error);
       }
       if (committed) item.resolve();
-      else await this.commit([item]);
+      else tell(await this.commit([item]));
     }
   }
 
@@ -265,6 +276,10 @@ export class GroupCommitter {
     }
     throw new Error('the committer is stopped');
   }
+}
+
+function tell(committed: readonly Item[]): void {
+  for (const item of committed) item.resolve();
 }
 
 /** The waiting appends of each lease as one group, in the order in which all committers lock tasks. */

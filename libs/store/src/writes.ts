@@ -1,4 +1,4 @@
-/** A task to insert with its first message and its first event, in one commit. */
+/** A task to insert with its first message and its first events, in one commit. */
 export interface CreateWrite {
   readonly kind: 'create';
   readonly tenantId: string;
@@ -12,6 +12,8 @@ export interface CreateWrite {
   readonly status: string;
   /** Event 1, a StreamResponse as ProtoJSON. */
   readonly event: string;
+  /** Event 2 of a task whose run begins at once, the one that says so. */
+  readonly startEvent: string | null;
   /** The client's Message as ProtoJSON. */
   readonly message: string;
   /** Metadata and extensions of the call, as JSON. */

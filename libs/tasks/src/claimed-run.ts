@@ -12,6 +12,8 @@ export interface CallRequest {
 /** A message of the client, with what its call brought along. */
 export interface RunInput {
   readonly message: Message;
+  /** The message in ProtoJSON, as stored. */
+  readonly text: string;
   readonly request: CallRequest;
 }
 
@@ -51,7 +53,7 @@ export class RunLoader {
       this.store.log.messages(this.store.db, key),
       this.store.log.journal(this.store.db, key, row.turn),
     ]);
-    const read = messages.map((stored) => ({ ...stored, message: messageOf(stored.message) }));
+    const read = messages.map((stored) => ({ ...stored, text: stored.message, message: messageOf(stored.message) }));
     const task = taskOf(
       row,
       artifacts,
@@ -68,7 +70,7 @@ export class RunLoader {
       turnInput: row.turnInput,
       inputs: read
         .filter(({ input }) => input !== null)
-        .map(({ message, request }) => ({ message, request: decodeRequest(request) })),
+        .map(({ message, text, request }) => ({ message, text, request: decodeRequest(request) })),
       records,
       attempt: row.attempt,
       lost: row.lost,
@@ -81,7 +83,11 @@ export class RunLoader {
     const messages = await this.store.log.messages(this.store.db, lease);
     const inputs = messages
       .filter(({ input }) => input !== null && input > known)
-      .map(({ message, request }) => ({ message: messageOf(message), request: decodeRequest(request) }));
+      .map(({ message, request }) => ({
+        message: messageOf(message),
+        text: message,
+        request: decodeRequest(request),
+      }));
     return { inputs, history: messages.map(({ message }) => messageOf(message)) };
   }
 }

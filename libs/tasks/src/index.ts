@@ -3,7 +3,7 @@ export { artifactOf, assertText, InvalidOutputError, outputParts, partsOf } from
 export { type ClaimedRun, type RunInput, RunLoader } from './claimed-run.js';
 export { EagerStart, type LocalWorker } from './eager-start.js';
 export { RunWriter } from './run-writer.js';
-export { agentMessage, artifactEvent, statusEvent, taskStatus } from './task-events.js';
+export { agentMessage, artifactEvent, statusEvent, taskStatus, workingEvent } from './task-events.js';
 export { ABORT_SIGNALS, OUTBOX_SIGNALS, TaskJournal } from './task-journal.js';
 export { TaskStreams, topicKey } from './task-streams.js';
 export { TaskSubmission } from './task-submission.js';

@@ -15,7 +15,7 @@ import { type ClaimedRun } from './claimed-run.js';
 import { encodeEvent, type EncodedEvent } from './encoded-event.js';
 import { statusEvent, taskStatus } from './task-events.js';
 import { type TaskStreams } from './task-streams.js';
-import { type TaskUpdate } from './task-subscription.js';
+import { type TaskUpdate } from './task-update.js';
 import { taskTimes } from './task-view.js';
 
 /** Emissions of one run that may wait for their commit before the next has to wait for room. */
@@ -112,7 +112,8 @@ export class RunWriter {
     const at = new Date();
     const status = taskStatus(settlement.state, at, settlement.message);
     const response = statusEvent({ taskId: this.task.id, contextId: this.task.contextId }, status);
-    const write = this.write(this.encoded(response), settlement.record);
+    const event = this.encoded(response);
+    const write = this.write(event, settlement.record);
     const snapshot = this.artifactsChanged ? this.snapshot() : undefined;
     await this.store.committer.submit({ ...write, snapshot, release: true, inputs: settlement.inputs });
     this.ended = true;
@@ -120,7 +121,8 @@ export class RunWriter {
     this.take(response);
     this.task.metadata = taskTimes(this.run.createdAt, at);
     const seenAll = settlement.inputs !== undefined;
-    this.streams.publish(this.run.lease, [{ sequence: this.sequence, response }], seenAll ? this.task : undefined);
+    const update = { sequence: this.sequence, response, text: event.text };
+    this.streams.publish(this.run.lease, [update], seenAll ? this.task : undefined);
   }
 
   /** Appends without waiting: the next append's base is known before this one is committed. */
@@ -130,7 +132,7 @@ export class RunWriter {
       this.sequence++;
       this.take(event.response);
     }
-    const update = event && { sequence: this.sequence, response: event.response };
+    const update = event && { sequence: this.sequence, response: event.response, text: event.text };
     const snapshot = this.sequence >= this.nextSnapshot ? this.scheduledSnapshot() : undefined;
     this.waiting++;
     this.last = this.store.committer.submit({ ...write, snapshot }).then(

@@ -10,7 +10,7 @@ import {
   type StreamResponse,
   StreamResponseSchema,
   type Task,
-  type TaskState,
+  TaskState,
   type TaskStatus,
   TaskStatusSchema,
 } from '#protocol';
@@ -29,6 +29,11 @@ export function taskEvent(task: Task): StreamResponse {
 /** A status update. */
 export function statusEvent({ taskId, contextId }: EventSubject, status: TaskStatus): StreamResponse {
   return create(StreamResponseSchema, { payload: { case: 'statusUpdate', value: { taskId, contextId, status } } });
+}
+
+/** The status update of a run that begins, or goes on after a question. */
+export function workingEvent(subject: EventSubject, at: Date): StreamResponse {
+  return statusEvent(subject, taskStatus(TaskState.WORKING, at));
 }
 
 /** One chunk of an artifact. */

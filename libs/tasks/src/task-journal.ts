@@ -4,13 +4,14 @@ import { type Agent } from '#agents';
 import { type Config, type Signals } from '#platform';
 import {
   A2AError,
+  applyEvent,
   isInterrupted,
   isTerminal,
   jsonText,
   type Message,
   MessageSchema,
   PartSchema,
-  StreamResponseSchema,
+  type Task,
   TaskSchema,
   TaskState,
   type TaskStatus,
@@ -28,7 +29,7 @@ import {
 } from '#store';
 import { type CallRequest, type ClaimedRun, encodeRequest } from './claimed-run.js';
 import { encodeEvent } from './encoded-event.js';
-import { agentMessage, statusEvent, taskEvent, taskStatus } from './task-events.js';
+import { agentMessage, statusEvent, taskEvent, taskStatus, workingEvent } from './task-events.js';
 import { newTaskId } from './task-id.js';
 import { type TaskStreams, topicKey } from './task-streams.js';
 import { taskTimes } from './task-view.js';
@@ -58,6 +59,15 @@ export interface Submission {
   readonly leaseOwner: string | null;
 }
 
+/** A task that was accepted, as of event 1, and the run that has begun with it, where its submitter reserved a slot. */
+export interface NewTask {
+  readonly key: TaskKey;
+  readonly accepted: Task;
+  readonly run?: ClaimedRun;
+  /** Tells the watchers that the run has begun. */
+  readonly announce?: () => void;
+}
+
 /** What became of a message to an existing task. */
 export interface AcceptedInput {
   /** The newest event's number after the message was taken in. */
@@ -82,33 +92,56 @@ export class TaskJournal {
    * Commits a new task with its first message.
    * @throws IdempotencyKeyTakenError; A2AError RESOURCE_EXHAUSTED.
    */
-  async create(submission: Submission): Promise<ClaimedRun> {
+  async create(submission: Submission): Promise<NewTask> {
     const { tenantId, owner, agent, request, leaseOwner } = submission;
     const at = new Date();
     const taskId = newTaskId();
     const contextId = submission.message.contextId || randomUUID();
     const message = create(MessageSchema, { ...submission.message, taskId, contextId });
-    const status = taskStatus(TaskState.SUBMITTED, at);
-    const task = create(TaskSchema, { id: taskId, contextId, status, metadata: taskTimes(at, at) });
+    const submitted = taskStatus(TaskState.SUBMITTED, at);
+    const task = create(TaskSchema, { id: taskId, contextId, status: submitted, metadata: taskTimes(at, at) });
+    const event = encodeEvent(taskEvent(task)).text;
+    // The slot is reserved: the run begins with this commit. Should the worker die before it does, the lease ends.
+    const start = leaseOwner === null ? undefined : encodeEvent(workingEvent({ taskId, contextId }, at));
     const deadline = agent.deadlineMs === undefined ? null : new Date(at.getTime() + agent.deadlineMs);
-    const write = {
-      kind: 'create' as const,
-      ...{ tenantId, taskId, contextId, owner, at, deadline, leaseOwner },
-      agent: agent.id,
-      state: TaskState.SUBMITTED,
-      status: jsonText(TaskStatusSchema, status),
-      event: jsonText(StreamResponseSchema, taskEvent(task)),
-      message: jsonText(MessageSchema, message),
-      request: encodeRequest(request),
-      idempotency: submission.idempotency,
-    };
-    await this.store.committer.submit(write).catch(asA2AError);
-    if (leaseOwner === null) this.signalOutbox();
+    const text = jsonText(MessageSchema, message);
+    await this.store.committer
+      .submit({
+        kind: 'create',
+        tenantId,
+        taskId,
+        contextId,
+        owner,
+        agent: agent.id,
+        state: start ? TaskState.WORKING : TaskState.SUBMITTED,
+        status: start?.status?.text ?? jsonText(TaskStatusSchema, submitted),
+        event,
+        startEvent: start?.text ?? null,
+        message: text,
+        request: encodeRequest(request),
+        at,
+        deadline,
+        leaseOwner,
+        idempotency: submission.idempotency,
+      })
+      .catch(asA2AError);
     task.history.push(message);
+    const accepted = { ...task, history: [message], artifacts: [] };
+    if (!start) {
+      this.signalOutbox();
+      return { key: { tenantId, taskId }, accepted };
+    }
+    applyEvent(task, start.response);
+    const lease = { tenantId, taskId, token: 1 };
+    const update = { sequence: 2, response: start.response, text: start.text };
     return {
-      lease: { tenantId, taskId, token: leaseOwner === null ? 0 : 1 },
-      ...{ owner, task, deadline, agent: agent.id, sequence: 1, createdAt: at, turn: 1, turnInput: 1 },
-      ...{ inputs: [{ message, request }], records: [], attempt: 0, lost: 0 },
+      key: lease,
+      accepted,
+      announce: () => this.streams.publish(lease, [update]),
+      run: {
+        ...{ lease, owner, task, deadline, agent: agent.id, sequence: 2, createdAt: at, turn: 1, turnInput: 1 },
+        ...{ inputs: [{ message, text, request }], records: [], attempt: 0, lost: 0 },
+      },
     };
   }
 
@@ -250,7 +283,7 @@ export class TaskJournal {
       const change = { state: status.state, status: led?.text ?? '', at, event: text };
       await this.store.tasks.changeFromOutside(tx, row, change, runAfter);
       if (runAfter) await this.store.outbox.add(tx, key);
-      return { sequence: row.lastSequence + 1, response };
+      return { sequence: row.lastSequence + 1, response, text };
     });
     if (!update) return;
     this.streams.publish(key, [update]);
@@ -275,13 +308,12 @@ function assertOpen(row: TaskRow, message: Message): void {
 }
 
 function workingUpdate(row: TaskRow, at: Date) {
-  const status = taskStatus(TaskState.WORKING, at);
-  const response = statusEvent({ taskId: row.id, contextId: row.contextId }, status);
+  const response = workingEvent({ taskId: row.id, contextId: row.contextId }, at);
   const { text, status: led } = encodeEvent(response);
   return {
     text: led?.text ?? '',
     event: text,
-    update: { sequence: row.lastSequence + 1, response },
+    update: { sequence: row.lastSequence + 1, response, text },
   };
 }
 

@@ -3,21 +3,28 @@ import { type Config, type Logger, type Signals } from '#platform';
 import { A2AError, isSettled, type Task } from '#protocol';
 import { type Store, type TaskKey } from '#store';
 import { stateOf } from './task-events.js';
-import { TaskSubscription, type TaskUpdate } from './task-subscription.js';
-import { responseOf } from './task-view.js';
+import { TaskSubscription } from './task-subscription.js';
+import { type TaskUpdate, updateOf } from './task-update.js';
 
 /** Everything in this process that watches one task. */
 interface Topic extends TaskKey {
   /** The newest event its watchers have been offered. */
   sequence: number;
-  readonly subscriptions: Set<TaskSubscription>;
-  readonly waiters: Set<Waiter>;
+  readonly watchers: Set<TaskSubscription | Waiter>;
 }
 
 /** Waits for the first event after `sequence` that ends or interrupts the task. */
-interface Waiter {
-  readonly sequence: number;
-  done(task?: Task): void;
+class Waiter {
+  constructor(
+    private readonly sequence: number,
+    readonly done: (task?: Task) => void,
+  ) {}
+
+  /** A subscriber makes the topic read the log from its start, so this may be a question that was answered long ago. */
+  offer({ sequence, response }: TaskUpdate, settled?: Task): void {
+    const state = stateOf(response);
+    if (sequence > this.sequence && state !== undefined && isSettled(state)) this.done(settled);
+  }
 }
 
 /** Where the signals for committed events are published, by `tenant/task`. */
@@ -31,7 +38,11 @@ const READ_LIMIT = 256;
  * of other processes are read from the log in one statement for all watched tasks when a signal tells of them.
  */
 export class TaskStreams {
-  private readonly topics = new Map<string, Topic>();
+  /**
+   * By `tenant/task`. Not a Map: where keys come and go by the thousand, each of a Map's old tables that has outlived a
+   * young collection keeps all later ones, and what they held, alive until the next full one.
+   */
+  private readonly topics: Record<string, Topic> = Object.create(null) as Record<string, Topic>;
   private readonly stopping = new AbortController();
   private unsubscribe: (() => void) | undefined;
   private open = 0;
@@ -45,7 +56,7 @@ export class TaskStreams {
 
   start(): void {
     this.unsubscribe = this.signals.subscribe(TASK_SIGNALS, (keys) => {
-      const topics = keys === 'all' ? [...this.topics.values()] : [...keys].map((key) => this.topics.get(key));
+      const topics = keys === 'all' ? Object.values(this.topics) : [...keys].map((key) => this.topics[key]);
       void this.catchUp(topics.filter((topic) => topic !== undefined));
     });
     void this.poll();
@@ -58,7 +69,8 @@ export class TaskStreams {
 
   /** Resolves when every reader here has taken all events so far, after `ms` at the latest. */
   async delivered(ms: number): Promise<void> {
-    const readers = [...this.topics.values()].flatMap(({ subscriptions }) => [...subscriptions]);
+    const watchers = Object.values(this.topics).flatMap((topic) => [...topic.watchers]);
+    const readers = watchers.filter((watcher) => watcher instanceof TaskSubscription);
     const enough = new AbortController();
     const late = delay(ms, undefined, { signal: enough.signal }).catch(() => undefined);
     await Promise.race([Promise.all(readers.map((reader) => reader.idle())), late]);
@@ -67,9 +79,10 @@ export class TaskStreams {
 
   /** Offers committed events to the watchers here, and tells the other processes. `settled` is the task the events led to. */
   publish(key: TaskKey, updates: readonly TaskUpdate[], settled?: Task): void {
-    const topic = this.topics.get(topicKey(key));
+    const name = topicKey(key);
+    const topic = this.topics[name];
     if (topic) this.offer(topic, updates, settled);
-    this.signals.publishToOthers(TASK_SIGNALS, topicKey(key));
+    this.signals.publishToOthers(TASK_SIGNALS, name);
   }
 
   /**
@@ -88,10 +101,9 @@ export class TaskStreams {
   subscribe(key: TaskKey, sequence: number): TaskSubscription {
     const topic = this.topic(key, sequence);
     const subscription = new TaskSubscription(this.store, key, sequence, this.config.streamBuffer, () => {
-      topic.subscriptions.delete(subscription);
-      this.drop(topic);
+      this.leave(topic, subscription);
     });
-    topic.subscriptions.add(subscription);
+    topic.watchers.add(subscription);
     return subscription;
   }
 
@@ -104,13 +116,12 @@ export class TaskStreams {
     return new Promise((resolve) => {
       const done = (task?: Task) => {
         signal.removeEventListener('abort', aborted);
-        topic.waiters.delete(waiter);
-        this.drop(topic);
+        this.leave(topic, waiter);
         resolve(task);
       };
       const aborted = () => done();
-      const waiter = { sequence, done };
-      topic.waiters.add(waiter);
+      const waiter = new Waiter(sequence, done);
+      topic.watchers.add(waiter);
       if (signal.aborted) done();
       else signal.addEventListener('abort', aborted, { once: true });
     });
@@ -118,28 +129,20 @@ export class TaskStreams {
 
   private topic(key: TaskKey, sequence: number): Topic {
     const name = topicKey(key);
-    let topic = this.topics.get(name);
-    if (!topic) {
-      topic = { ...key, sequence, subscriptions: new Set(), waiters: new Set() };
-      this.topics.set(name, topic);
-    }
-    return topic;
+    const { tenantId, taskId } = key;
+    return (this.topics[name] ??= { tenantId, taskId, sequence, watchers: new Set() });
   }
 
-  private drop(topic: Topic): void {
+  private leave(topic: Topic, watcher: TaskSubscription | Waiter): void {
+    topic.watchers.delete(watcher);
     const name = topicKey(topic);
-    if (topic.subscriptions.size + topic.waiters.size === 0 && this.topics.get(name) === topic)
-      this.topics.delete(name);
+    if (topic.watchers.size === 0 && this.topics[name] === topic) delete this.topics[name];
   }
 
   private offer(topic: Topic, updates: readonly TaskUpdate[], settled?: Task): void {
     for (const update of updates) {
-      for (const subscription of topic.subscriptions) subscription.offer(update);
+      for (const watcher of topic.watchers) watcher.offer(update, settled);
       topic.sequence = Math.max(topic.sequence, update.sequence);
-      const state = stateOf(update.response);
-      if (state === undefined || !isSettled(state)) continue;
-      // A subscriber makes the topic read the log from its start, so this may be a question that was answered long ago.
-      for (const waiter of [...topic.waiters]) if (waiter.sequence < update.sequence) waiter.done(settled);
     }
   }
 
@@ -150,11 +153,11 @@ export class TaskStreams {
       const positions = topics.map(({ tenantId, taskId, sequence }) => ({ tenantId, taskId, after: sequence }));
       const rows = await this.store.log.eventsAfterEach(this.store.db, positions, READ_LIMIT);
       for (const row of rows) {
-        const topic = this.topics.get(topicKey(row));
-        if (topic) this.offer(topic, [{ sequence: row.sequence, response: responseOf(row) }]);
+        const topic = this.topics[topicKey(row)];
+        if (topic) this.offer(topic, [updateOf(row)]);
       }
       if (rows.length >= READ_LIMIT)
-        await this.catchUp(topics.filter((topic) => this.topics.get(topicKey(topic)) === topic));
+        await this.catchUp(topics.filter((topic) => this.topics[topicKey(topic)] === topic));
     } catch (error) {
       this.logger.warn({ err: error }, 'streams.catch_up_failed');
     }
@@ -164,7 +167,7 @@ export class TaskStreams {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       await delay(POLL_MS, undefined, { signal, ref: false }).catch(() => undefined);
-      if (!signal.aborted) await this.catchUp([...this.topics.values()]);
+      if (!signal.aborted) await this.catchUp(Object.values(this.topics));
     }
   }
 }

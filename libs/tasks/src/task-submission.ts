@@ -73,17 +73,12 @@ export class TaskSubmission {
       ...{ request: send.call, idempotency: send.idempotency, leaseOwner: worker?.owner ?? null },
     };
     if (send.message.taskId !== '') return this.acceptInput(submission, worker);
-    const run = await this.journal.create(submission);
-    const { tenantId, taskId } = run.lease;
-    const start = () => worker?.start(run);
-    return {
-      kind: 'task' as const,
-      key: { tenantId, taskId },
-      sequence: 1,
-      task: acceptedTask(run),
-      start,
-      runs: worker !== undefined,
+    const { key, accepted, run, announce } = await this.journal.create(submission);
+    const start = () => {
+      announce?.();
+      if (run) worker?.start(run);
     };
+    return { kind: 'task' as const, key, sequence: 1, task: accepted, start, runs: run !== undefined };
   }
 
   private async acceptInput(submission: Submission, worker?: LocalWorker) {
@@ -143,11 +138,6 @@ export class TaskSubmission {
     const row = await this.store.tasks.find(this.store.db, key);
     return row && { kind: 'task', key, sequence: row.lastSequence, start: () => undefined };
   }
-}
-
-/** The run goes on to change its task; what the submitter shows is the task as it was accepted. */
-function acceptedTask({ task }: ClaimedRun): Task {
-  return { ...task, history: [...task.history], artifacts: [] };
 }
 
 function scopeOf(agent: Agent, context: CallContext, key: string): IdempotencyScope {

@@ -1,12 +1,5 @@
-import { jsonText, type StreamResponse, StreamResponseSchema } from '#protocol';
 import { type Store, type TaskKey } from '#store';
-import { responseOf } from './task-view.js';
-
-/** One committed event of a task. */
-export interface TaskUpdate {
-  readonly sequence: number;
-  readonly response: StreamResponse;
-}
+import { type TaskUpdate, updateOf } from './task-update.js';
 
 /** Characters of events that wait for one reader, or are read from the log for it at once; one event may be larger. */
 const HELD = 256 * 1024;
@@ -87,7 +80,7 @@ export class TaskSubscription {
     this.fill([]);
     const limit = this.pageSize;
     const page = await this.store.log.eventsAfter(this.store.db, this.key, this.sequence, limit);
-    const read = page.map((event) => ({ sequence: event.sequence, response: responseOf(event) }));
+    const read = page.map(updateOf);
     const newest = read.at(-1)?.sequence ?? this.sequence;
     // What was offered while the log was read stands behind the page, or is in it.
     this.fill([...read, ...this.buffer.filter((update) => update.sequence > newest)]);
@@ -103,13 +96,13 @@ export class TaskSubscription {
   }
 
   private put(update: TaskUpdate): void {
-    this.held += sizeOf(update);
+    this.held += update.text.length;
     this.buffer.push(update);
   }
 
   private take(): void {
     const update = this.buffer.shift();
-    if (update) this.held -= sizeOf(update);
+    if (update) this.held -= update.text.length;
   }
 
   private async somethingNew(signal: AbortSignal): Promise<void> {
@@ -124,9 +117,4 @@ export class TaskSubscription {
       this.tellIdle();
     });
   }
-}
-
-/** The text is made once for all readers, who send it as it is. */
-function sizeOf({ response }: TaskUpdate): number {
-  return jsonText(StreamResponseSchema, response).length;
 }

@@ -31,7 +31,8 @@ import { messageEvent, stateOf, taskEvent } from './task-events.js';
 import { taskNotFound, type TaskJournal } from './task-journal.js';
 import { type TaskStreams } from './task-streams.js';
 import { type SubmittedTask, type TaskSubmission } from './task-submission.js';
-import { type TaskSubscription, type TaskUpdate } from './task-subscription.js';
+import { type TaskSubscription } from './task-subscription.js';
+import { type TaskUpdate } from './task-update.js';
 import { messageOf, type TaskViews } from './task-view.js';
 
 type Updates = AsyncGenerator<Sequenced<StreamResponse>>;
@@ -204,7 +205,7 @@ export class TaskService implements A2AOperations {
 
   private async *follow(subscription: TaskSubscription, signal: AbortSignal): Updates {
     for (let update = await subscription.next(signal); update; update = await subscription.next(signal)) {
-      yield { sequence: update.sequence, message: update.response };
+      yield { sequence: update.sequence, message: update.response, json: update.text };
       if (closesStream(stateOf(update.response))) return;
     }
   }
@@ -218,7 +219,8 @@ export class TaskService implements A2AOperations {
     if (isTerminal(row.state) && after === row.lastSequence) throw endedTask(key);
     // An INPUT_REQUIRED that was answered since then is no reason to stop: the stream goes on to where the task stands.
     for (let update = await subscription.next(signal); update; update = await subscription.next(signal)) {
-      yield { sequence: update.sequence, message: await this.opened(key, update) };
+      const message = await this.opened(key, update);
+      yield { sequence: update.sequence, message, json: message === update.response ? update.text : undefined };
       if (closesStream(stateOf(update.response)) && update.sequence >= row.lastSequence) return;
     }
   }

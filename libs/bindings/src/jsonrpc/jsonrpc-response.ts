@@ -1,12 +1,11 @@
-import { type DescMethod, type Message } from '@bufbuild/protobuf';
-import { A2A_ERRORS, type A2AError, jsonText } from '#protocol';
+import { A2A_ERRORS, type A2AError } from '#protocol';
 import { NotServedError } from '../address.js';
 import { type ClientError } from '../client-error.js';
 import { type JsonRpcId } from './jsonrpc-request.js';
 
-/** The answer to a call that succeeded, as text. The result's text is remembered with its message and never parsed again. */
-export function resultText(id: JsonRpcId, { output }: DescMethod, result: Message): string {
-  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${jsonText(output, result)}}`;
+/** The answer to a call that succeeded, as text; `result` is ProtoJSON. */
+export function resultText(id: JsonRpcId, result: string): string {
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`;
 }
 
 /** The answer to a call that failed, as text; `data` is absent where there are no details. */

@@ -4,7 +4,7 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { AgentRegistry } from '#agents';
 import { CONFIG, type Config, LOGGER, type Logger } from '#platform';
-import { type A2AOperations, type CallContext, negotiateVersion } from '#protocol';
+import { type A2AOperations, type CallContext, jsonText, negotiateVersion } from '#protocol';
 import { type PathAddress, resolveAddress } from '../address.js';
 import { callContext } from '../call-context.js';
 import { type ClientError, clientError } from '../client-error.js';
@@ -75,7 +75,7 @@ export class JsonRpcController {
     const headers: Record<string, string> = extensions.length > 0 ? { 'a2a-extensions': extensions.join(', ') } : {};
     if (call.kind === 'unary') {
       const result = await callUnary(this.operations, method, message, context);
-      send(reply.headers(headers), 200, resultText(id, method, result));
+      send(reply.headers(headers), 200, resultText(id, jsonText(method.output, result)));
       return;
     }
     const events = new EventPull(callStreaming(this.operations, method, message, context), call.signal);
@@ -83,7 +83,10 @@ export class JsonRpcController {
     await events.begin();
     reply.hijack();
     await writeEvents(new SseResponse(reply.raw, this.config, headers), events, {
-      event: ({ sequence, message: event }) => ({ id: sequence, data: resultText(id, method, event) }),
+      event: ({ sequence, message: event, json }) => ({
+        id: sequence,
+        data: resultText(id, json ?? jsonText(method.output, event)),
+      }),
       failure: (error) => ({ event: 'error', data: errorText(id, this.told(exchange, error)) }),
     });
   }

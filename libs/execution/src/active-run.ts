@@ -1,0 +1,48 @@
+import { type Lease } from '#store';
+import { RunAbortedError } from './handler-errors.js';
+
+/** A run of this process, from its claim to its end. */
+export class ActiveRun {
+  /** Monotonic milliseconds at which the lease was last known to be good. */
+  renewedAt = performance.now();
+  /** Where it stands among the active runs; -1 once it does no more. */
+  place = -1;
+  private stoppedWith: Error | undefined;
+  private controller: AbortController | undefined;
+  private onStop: ((reason: Error) => void) | undefined;
+
+  constructor(readonly lease: Lease) {}
+
+  /** Why the run has stopped, once it has. */
+  get stopReason(): Error | undefined {
+    return this.stoppedWith;
+  }
+
+  /** Fires when the run has to stop, and when it has ended. Made when it is asked for: most handlers never do. */
+  get signal(): AbortSignal {
+    if (!this.controller) {
+      this.controller = new AbortController();
+      if (this.stoppedWith) this.controller.abort(this.stoppedWith);
+    }
+    return this.controller.signal;
+  }
+
+  /** The run is told to stop from outside. */
+  abort(reason: string): void {
+    this.end(new RunAbortedError(reason));
+  }
+
+  /** The run is over. Only the first reason counts: a run ends once. */
+  end(reason: Error): void {
+    if (this.stoppedWith) return;
+    this.stoppedWith = reason;
+    this.controller?.abort(reason);
+    this.onStop?.(reason);
+  }
+
+  /** Calls the listener when the run stops, at once if it has; one at a time. */
+  whenStopped(listener: (reason: Error) => void): void {
+    this.onStop = listener;
+    if (this.stoppedWith) listener(this.stoppedWith);
+  }
+}
