@@ -39,6 +39,7 @@ module.exports = {
     },
     onlyIn('postgres-only-in-store-and-platform', ['store', 'platform'], '(pg|node-pg-migrate)/'),
     onlyIn('bullmq-only-in-execution-and-platform', ['execution', 'platform'], 'bullmq/'),
+    onlyIn('grpc-only-in-bindings', ['bindings'], '(@grpc/[^/]+|grpc-health-check)/'),
     onlyIn('fastify-only-in-bindings', ['bindings'], '(fastify|@nestjs/platform-fastify)/'),
     {
       name: 'protocol-is-framework-free',

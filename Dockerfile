@@ -18,7 +18,7 @@ COPY examples examples
 RUN mkdir /data && chown node:node /data
 ENV PERDURE_DATA_DIR=/data PERDURE_LOG_FORMAT=json
 USER node
-EXPOSE 8080
+EXPOSE 8080 50051
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT || 8080}/health/ready`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # Inside of a container loopback reaches nobody: HOST=0.0.0.0 with PERDURE_ALLOW_PUBLIC=true is for whoever runs it to say.

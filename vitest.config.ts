@@ -17,10 +17,14 @@ export default defineConfig({
     pool: 'forks',
     // Pure code beside its source needs no Postgres, so a run of that alone does not start one.
     projects: [
-      { extends: true, test: { name: 'unit', include: ['{apps,libs,examples}/**/*.spec.ts'] } },
+      { extends: true, test: { name: 'unit', include: ['{apps,libs,examples}/**/*.spec.ts', 'test/model/*.spec.ts'] } },
       {
         extends: true,
-        test: { name: 'postgres', include: ['test/**/*.spec.ts'], globalSetup: ['test/support/global-setup.ts'] },
+        test: {
+          name: 'postgres',
+          include: ['test/!(model)/**/*.spec.ts'],
+          globalSetup: ['test/support/global-setup.ts'],
+        },
       },
     ],
   },

@@ -1,11 +1,14 @@
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { A2AService, Role, SendMessageRequestSchema, SendMessageResponseSchema, TaskState } from '#protocol';
 import { chunkText } from './chunk.mjs';
+import { GrpcConnection } from './grpc-connection.mjs';
 
 /**
- * What the load generator can send. Each takes the settings of a job and gives `request()`, the bytes of the next
- * request, and `check(response)`, which throws unless the answer is right and returns `{ taskId, firstMs }` where the
+ * What the load generator can send. Each takes the settings of a job and gives `request()`, the next request as its
+ * connection takes it (`open(port)`; a KeepAliveConnection unless it says otherwise), and `check(response)`, which throws unless the answer is right and returns `{ taskId, firstMs }` where the
  * answer has them; the milliseconds count from the request to the first event of a stream.
  */
-export const EXCHANGES = { echo, chunks, stream, rpc, get };
+export const EXCHANGES = { echo, grpcEcho, chunks, stream, rpc, get };
 
 let sent = 0;
 
@@ -19,6 +22,30 @@ function echo({ path }) {
       const echoed = task.status.message?.parts[0]?.text;
       if (echoed !== text) throw new Error(`sent ${text}, got ${echoed}`);
       return { taskId: task.id };
+    },
+  };
+}
+
+/** The same as `echo` over gRPC, to an agent by its id. */
+function grpcEcho({ agent }) {
+  const path = `/${A2AService.typeName}/SendMessage`;
+  let text;
+  return {
+    open: GrpcConnection.open,
+    request() {
+      text = `Hello, this is message ${++sent} of the benchmark`;
+      const parts = [{ content: { case: 'text', value: text } }];
+      const message = { messageId: `m-${process.pid}-${sent}`, role: Role.USER, parts };
+      const request = create(SendMessageRequestSchema, { tenant: `/${agent}`, message });
+      return { path, bytes: toBinary(SendMessageRequestSchema, request) };
+    },
+    check({ status, bytes }) {
+      if (status !== '0') throw new Error(`status ${status}`);
+      const { payload } = fromBinary(SendMessageResponseSchema, bytes);
+      if (payload.value?.status?.state !== TaskState.COMPLETED) throw new Error('not completed');
+      const echoed = payload.value.status.message?.parts[0]?.content.value;
+      if (echoed !== text) throw new Error(`sent ${text}, got ${echoed}`);
+      return { taskId: payload.value.id };
     },
   };
 }

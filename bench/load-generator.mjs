@@ -41,7 +41,8 @@ async function run(job) {
 /** One connection's requests. What was answered counts when it was answered within the measured time. */
 async function converse(job, clock, tally) {
   const exchange = EXCHANGES[job.exchange](job);
-  let connection = await KeepAliveConnection.open(job.port);
+  const { open = KeepAliveConnection.open } = exchange;
+  let connection = await open(job.port);
   while (clock.next()) {
     try {
       const response = await connection.send(exchange.request());
@@ -55,7 +56,7 @@ async function converse(job, clock, tally) {
       tally.firstError ??= error.message;
       if (++tally.errors >= MAX_ERRORS) throw new Error(`${MAX_ERRORS} errors, the first: ${tally.firstError}`);
       connection.close();
-      connection = await KeepAliveConnection.open(job.port);
+      connection = await open(job.port);
     }
   }
   connection.close();

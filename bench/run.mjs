@@ -7,12 +7,13 @@ import { barsText, factsText, resultsPage, sectionText } from './results.mjs';
 import { card } from './scenarios/card.mjs';
 import { chunks } from './scenarios/chunks.mjs';
 import { commits } from './scenarios/commits.mjs';
+import { grpc } from './scenarios/grpc.mjs';
 import { lists } from './scenarios/lists.mjs';
 import { sends } from './scenarios/sends.mjs';
 import { streams } from './scenarios/streams.mjs';
 import { surroundings } from './surroundings.mjs';
 
-const SCENARIOS = { sends, streams, chunks, lists, commits, card };
+const SCENARIOS = { sends, grpc, streams, chunks, lists, commits, card };
 const NORMAL = { warmUpMs: 2_000, measureMs: 5_000 };
 const QUICK = { warmUpMs: 1_000, measureMs: 2_000 };
 const RESULTS = new URL('RESULTS.md', import.meta.url);

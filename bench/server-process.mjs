@@ -8,11 +8,11 @@ import { cpuMicroseconds, residentMebibytes } from './process-usage.mjs';
 const START_LIMIT_MS = 30_000;
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** The servers that can be measured, by name: the arguments of node, and the environment besides PORT. */
+/** The servers that can be measured, by name: the arguments of node, and the environment besides PORT and GRPC_PORT. */
 const PROGRAMS = {
   perdure: {
     args: [here('../dist/apps/cli/src/main.js'), 'serve', here('../examples/agents/echo'), here('agents')],
-    env: { PERDURE_LOG_LEVEL: 'warn', GRPC_PORT: '0' },
+    env: { PERDURE_LOG_LEVEL: 'warn' },
   },
   sdk: { args: [here('yardstick-server.mjs')], env: {} },
 };
@@ -24,22 +24,23 @@ export class ServerProcess {
 
   /** Starts the program with the database, if one is given. Resolves when it answers; rejects with what it said. */
   static async start(program, { databaseUrl, nodeArgs = [] } = {}) {
-    const port = await freePort();
+    const [port, grpcPort] = await freePorts(2);
     const { NODE_ENV: _unset, DATABASE_URL: _other, ...inherited } = process.env;
-    const env = { ...inherited, ...PROGRAMS[program].env, PORT: String(port) };
+    const env = { ...inherited, ...PROGRAMS[program].env, PORT: String(port), GRPC_PORT: String(grpcPort) };
     if (databaseUrl) env.DATABASE_URL = databaseUrl;
     const child = spawn(process.execPath, [...nodeArgs, ...PROGRAMS[program].args], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const server = new ServerProcess(program, port, child);
+    const server = new ServerProcess(program, { port, grpcPort }, child);
     await server.#answers();
     return server;
   }
 
-  constructor(program, port, child) {
+  constructor(program, { port, grpcPort }, child) {
     this.program = program;
     this.port = port;
+    this.grpcPort = grpcPort;
     this.#process = child;
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (this.#output += text));
   }
@@ -77,11 +78,11 @@ export class ServerProcess {
   }
 }
 
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
+/** All held until the last one is known: one that is given back may come again. */
+async function freePorts(count) {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => server.address().port);
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  return ports;
 }

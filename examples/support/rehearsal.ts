@@ -1,4 +1,15 @@
-import type { AgentDefinition, AgentTask, ArtifactOptions, ArtifactWriter, Content, MessageJson } from 'perdure';
+import type {
+  AgentDefinition,
+  AgentTask,
+  ArtifactOptions,
+  ArtifactWriter,
+  Branch,
+  BranchResults,
+  Content,
+  MessageJson,
+  StepFunction,
+  StepOptions,
+} from 'perdure';
 
 const MOST_RUNS = 100;
 
@@ -85,12 +96,34 @@ export class Rehearsal {
       requestInput: (content) => this.ask('input', content),
       requestAuth: (content) => this.ask('auth', content),
       artifact: (options = {}) => this.artifact(options),
-      step: (name, run) =>
+      step: <T>(name: string, ...[options, run]: [StepFunction<T>] | [StepOptions, StepFunction<T>]) =>
         this.call(`step ${name}`, () => {
           this.stepsRun.push(name);
-          return run({ signal: new AbortController().signal });
+          return (run ?? (options as StepFunction<T>))({ signal: new AbortController().signal });
         }),
+      sleep: () => this.sleep(),
+      sleepUntil: () => this.sleep(),
+      now: async () => new Date(await this.call('now', () => Date.now())),
+      random: () => this.call('random', () => Math.random()),
+      uuid: () => this.call('uuid', () => crypto.randomUUID()),
+      all: (branches) => this.all(branches),
     };
+  }
+
+  /** The time has come when `run` starts again. */
+  private sleep(): Promise<void> {
+    return this.call('sleep', () => {
+      this.journal.push({ name: 'sleep', result: undefined });
+      return this.end();
+    });
+  }
+
+  /** One after the other: an order that branches side by side may happen to have too. */
+  private async all<Branches>(branches: Branches): Promise<BranchResults<Branches>> {
+    const results: unknown[] = [];
+    for (const run of Object.values(branches as Record<string, Branch<unknown>>)) results.push(await run(this.task()));
+    const named = Object.keys(branches as object).map((name, i) => [name, results[i]]);
+    return (Array.isArray(branches) ? results : Object.fromEntries(named)) as BranchResults<Branches>;
   }
 
   /** An artifact that an earlier run closed stays as it is; one that it left open starts over. */

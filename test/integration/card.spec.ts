@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageVersion } from '#platform';
+import { checkCard } from '#protocol';
 import { type ScriptedServer, startScriptedServer } from '../support/scripted-server.js';
 
 let server: ScriptedServer;
@@ -17,27 +18,23 @@ function get(path: string, headers: Record<string, string> = {}, method = 'GET')
 
 describe('an agent card', () => {
   it.each([
-    ['', 'Agent echo', '', undefined],
-    ['/agents/echo', 'Agent echo', '/agents/echo', undefined],
-    ['/agents/other', 'Agent other', '/agents/other', undefined],
-    ['/acme', 'Agent echo', '/acme', 'acme'],
-    ['/agents/other/acme', 'Agent other', '/agents/other/acme', 'acme'],
-    ['/acme%2Fother', 'Agent other', '/agents/other/acme', 'acme'],
-    ['/%2Fother', 'Agent other', '/agents/other', undefined],
-  ])('stands below "%s" and points to where it was found', async (base, name, url, tenant) => {
+    ['', 'Agent echo', ''],
+    ['/agents/echo', 'Agent echo', '/agents/echo'],
+    ['/agents/other', 'Agent other', '/agents/other'],
+    ['/acme', 'Agent echo', '/acme'],
+    ['/agents/other/acme', 'Agent other', '/agents/other/acme'],
+    ['/acme%2Fother', 'Agent other', '/agents/other/acme'],
+    ['/%2Fother', 'Agent other', '/agents/other'],
+  ])('stands below "%s" and points to where it was found', async (base, name, url) => {
     for (const file of [CARD, '/.well-known/agent.json', `${CARD}/`]) {
       const response = await get(base + file);
       expect(response.status).toBe(200);
       const card = (await response.json()) as Record<string, unknown>;
       expect(card.name).toBe(name);
-      expect(card.supportedInterfaces).toEqual([
-        {
-          url: server.url + url,
-          protocolBinding: 'JSONRPC',
-          protocolVersion: '1.0',
-          ...(tenant === undefined ? {} : { tenant }),
-        },
-      ]);
+      const [jsonRpc, httpJson] = card.supportedInterfaces as object[];
+      const address = { url: server.url + url, protocolVersion: '1.0' };
+      expect(jsonRpc).toEqual({ ...address, protocolBinding: 'JSONRPC' });
+      expect(httpJson).toEqual({ ...address, protocolBinding: 'HTTP+JSON' });
     }
   });
 
@@ -48,14 +45,38 @@ describe('an agent card', () => {
       throw new Error('seen');
     };
     const card = (await (await get(`/agents/other/acme${CARD}`)).json()) as {
-      supportedInterfaces: [{ url: string; tenant: string }];
+      supportedInterfaces: [{ url: string }];
     };
-    const [{ url, tenant }] = card.supportedInterfaces;
-    await server.post(
-      { jsonrpc: '2.0', id: 1, method: 'ListTasks', params: { tenant } },
-      { path: new URL(url).pathname },
-    );
+    const [{ url }] = card.supportedInterfaces;
+    await server.post({ jsonrpc: '2.0', id: 1, method: 'ListTasks', params: {} }, { path: new URL(url).pathname });
     expect(seen).toEqual([{ agent: 'other', tenant: 'acme' }]);
+  });
+
+  it.each([
+    ['1.0', '1.0'],
+    [' 1.0.3', '1.0'],
+    ['99.0', '1.0'],
+    ['0.3', 'hybrid'],
+    ['0.3.0', 'hybrid'],
+    ['', 'hybrid'],
+    [undefined, 'hybrid'],
+  ])('for a caller of version "%s" is written for %s', async (version, dialect) => {
+    const headers: Record<string, string> = version === undefined ? {} : { 'a2a-version': version };
+    const response = await get(`/agents/other${CARD}`, headers);
+    expect(response.headers.get('vary')).toBe('A2A-Version');
+    const report = checkCard(await response.json());
+    expect(report.dialect).toBe(dialect);
+    expect(report.findings.filter(({ field }) => field !== 'skills')).toEqual([]);
+    const byQuery = await get(`/agents/other${CARD}?A2A-Version=${encodeURIComponent(version ?? '')}`);
+    expect(checkCard(await byQuery.json()).dialect).toBe(dialect);
+  });
+
+  it('has another tag for each kind of callers, and knows which one a caller has', async () => {
+    const [current, hybrid] = await Promise.all([get(CARD, { 'a2a-version': '1.0' }), get(CARD)]);
+    const etag = current.headers.get('etag')!;
+    expect(etag).not.toBe(hybrid.headers.get('etag'));
+    expect((await get(CARD, { 'a2a-version': '1.0', 'if-none-match': etag })).status).toBe(304);
+    expect((await get(CARD, { 'if-none-match': etag })).status).toBe(200);
   });
 
   it('has its required lists even when they are empty', async () => {
@@ -75,7 +96,7 @@ describe('an agent card', () => {
     const { headers } = await get(CARD);
     expect(headers.get('content-type')).toMatch(/^application\/json/);
     expect(headers.get('cache-control')).toMatch(/^public, max-age=\d+$/);
-    expect(headers.get('etag')).toMatch(/^"[^"]+"$/);
+    expect(headers.get('etag')).toMatch(/^W\/"[^"]+"$/);
     expect(Date.parse(headers.get('last-modified') ?? '')).toBeLessThanOrEqual(Date.now());
     expect(headers.get('vary')).toBe('A2A-Version');
     expect(headers.get('access-control-allow-origin')).toBe('*');
@@ -105,7 +126,7 @@ describe('an agent card', () => {
 
   it.each([
     ['the tag', (etag: string) => ({ 'if-none-match': etag })],
-    ['the tag made weak by a proxy', (etag: string) => ({ 'if-none-match': `W/${etag}` })],
+    ['the tag made strong by a proxy', (etag: string) => ({ 'if-none-match': etag.replace('W/', '') })],
     ['the tag in a list', (etag: string) => ({ 'if-none-match': `"a", ${etag}, W/"b"` })],
     ['any tag', () => ({ 'if-none-match': '*' })],
     ['its date', (_etag: string, date: string) => ({ 'if-modified-since': date })],
@@ -143,7 +164,7 @@ describe('an agent card', () => {
 describe('the front page', () => {
   it('says what this is, and where its agents are', async () => {
     const page = (await (await get('/')).json()) as { agents: { id: string; card: string }[] };
-    expect(page).toMatchObject({ name: 'Perdure', version: packageVersion(), protocolVersions: ['1.0'] });
+    expect(page).toMatchObject({ name: 'Perdure', version: packageVersion(), protocolVersions: ['1.0', '0.3'] });
     expect(page.agents.map(({ id }) => id)).toEqual(['echo', 'other']);
     for (const { card } of page.agents) expect((await fetch(card)).status).toBe(200);
   });

@@ -80,7 +80,7 @@ it('finds out that a flush was committed whose answer was lost, and does not wri
   const task = creation();
   await committer.submit(task);
   const other = creation();
-  const record = { turn: 1, position: 1, kind: 'step', name: 's', value: '1' };
+  const record = { turn: 1, branch: '', position: 1, kind: 'step', name: 's', value: '1' };
   const writes = [
     append(task, ['a']),
     append(task, [], { base: 2, journal: [record] }),

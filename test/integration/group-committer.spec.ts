@@ -95,7 +95,7 @@ describe('GroupCommitter', () => {
     'a time that is none': (task: CreateWrite) => creation({ ...task, at: new Date(NaN) }),
     'a NUL character': (task: CreateWrite) => creation({ ...task, message: '{"a":"\0"}' }),
     'a record with a NUL character': (task: CreateWrite) =>
-      append(task, ['x'], { journal: [{ turn: 1, position: 1, kind: 'step', name: '\0', value: null }] }),
+      append(task, ['x'], { journal: [{ turn: 1, branch: '', position: 1, kind: 'step', name: '\0', value: null }] }),
     'the id of a task that is there': (task: CreateWrite) => creation({ taskId: task.taskId }),
   };
   it.each(Object.entries(refused))('lets %s fail alone: its neighbours commit', async (_, write) => {
@@ -151,7 +151,7 @@ describe('GroupCommitter', () => {
     });
     expect(await together(committer, tasks)).toEqual(texts.map(() => 'committed'));
     const writes = tasks.map((task, i) => {
-      const record = { turn: 1, position: 1, kind: 'step', name: texts[i]!, value: JSON.stringify(texts[i]) };
+      const record = { turn: 1, branch: '', position: 1, kind: 'step', name: texts[i]!, value: JSON.stringify(texts[i]) };
       return append(task, [texts[i]!, 'more'], {
         snapshot: JSON.stringify(texts[i]),
         journal: [record, { ...record, position: 2, value: null }],
@@ -294,7 +294,7 @@ describe('GroupCommitter', () => {
     await start();
     const tasks = Array.from({ length: 3 }, () => creation());
     await together(committer, tasks);
-    const record = (name: string) => ({ turn: 1, position: 1, kind: 'step', name, value: '1' });
+    const record = (name: string) => ({ turn: 1, branch: '', position: 1, kind: 'step', name, value: '1' });
     const writes = tasks.map((task, i) =>
       append(task, i === 1 ? [] : ['x'], { journal: i === 2 ? [] : [record(`s${i}`)] }),
     );

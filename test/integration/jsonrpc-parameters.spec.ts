@@ -38,8 +38,7 @@ describe('the version', () => {
     [{ 'a2a-version': '99.0' }, '/', '99.0'],
     [{ 'a2a-version': '1.1' }, '/', '1.1'],
     [{ 'a2a-version': '1.0, 1.0' }, '/', '1.0, 1.0'],
-    [{ 'a2a-version': undefined }, '/', '0.3'],
-    [{ 'a2a-version': '' }, '/', '0.3'],
+    [{ 'a2a-version': '0.2' }, '/', '0.2'],
     [{ 'a2a-version': undefined }, '/?A2A-Version=1.0&A2A-Version=2.0', '1.0, 2.0'],
   ])('is refused for %j at %s', async (headers, path, requestedVersion) => {
     const { status, body } = await server.post(getTask, { headers, path });

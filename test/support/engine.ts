@@ -247,6 +247,7 @@ function agentOf(id: string, script: AgentScript): Agent {
     retry: { attempts: 3, initialDelayMs: 1, maxDelayMs: 5 },
     timeoutMs: 20_000,
     followUps: 'queue',
+    listed: true,
     default: false,
     source: `${id}.agent.ts`,
     ...script,

@@ -9,6 +9,8 @@ import { useDatabase } from './postgres.js';
 export interface InProcessServers {
   /** Base URL of the first one. */
   readonly url: string;
+  /** `host:port` of the first one's gRPC. */
+  readonly grpc: string;
   readonly databaseUrl: string;
   /** A client of an agent, at the first server or at another replica, counted from 0. */
   rpc(agent: string, replica?: number): JsonRpcClient;
@@ -19,7 +21,11 @@ export function useServers(replicas: number, settings: Partial<Config> = {}): In
   const database = useDatabase();
   const servers: RunningServer[] = [];
   beforeAll(async () => {
-    const config = { ...loadConfig({ PORT: '0' }), databaseUrl: database.url, logLevel: 'silent' as const };
+    const config = {
+      ...loadConfig({ PORT: '0', GRPC_PORT: '0' }),
+      databaseUrl: database.url,
+      logLevel: 'silent' as const,
+    };
     const agentDirs = [EXAMPLE_AGENTS, TEST_AGENTS];
     // One after the other: the first one migrates.
     for (let i = 0; i < replicas; i++) servers.push(await startServer({ ...config, agentDirs, ...settings }));
@@ -30,6 +36,9 @@ export function useServers(replicas: number, settings: Partial<Config> = {}): In
   return {
     get url() {
       return servers[0]!.url;
+    },
+    get grpc() {
+      return servers[0]!.grpc!;
     },
     get databaseUrl() {
       return database.url;

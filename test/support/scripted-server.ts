@@ -6,14 +6,16 @@ import { NestFactory } from '@nestjs/core';
 import { pino } from 'pino';
 import { request as httpRequest } from 'undici';
 import { type Agent, AgentRegistry } from '#agents';
-import { BindingsModule, createHttpAdapter, type HealthCheck, OpenCalls } from '#bindings';
+import { BindingsModule, createHttpAdapter, GrpcAddress, GrpcServer, type HealthCheck, OpenCalls } from '#bindings';
 import { CONFIG, type Config, loadConfig, LOGGER } from '#platform';
 import { type A2AOperations } from '#protocol';
 
-/** A real HTTP server over operations that a test scripts; a test sets the ones it needs on `script`. */
+/** A real server, HTTP and gRPC, over operations that a test scripts; a test sets the ones it needs on `script`. */
 export interface ScriptedServer {
   readonly url: string;
   readonly port: number;
+  /** `host:port` of gRPC. */
+  readonly grpc: string;
   readonly script: Partial<A2AOperations>;
   readonly healthChecks: HealthCheck[];
   readonly calls: OpenCalls;
@@ -39,7 +41,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: Record<string, string | string[] | undefined>;
   readonly text: string;
-  /** The body, parsed. */
+  /** The body, parsed where it is JSON. */
   readonly body: any; // eslint-disable-line @typescript-eslint/no-explicit-any
 }
 
@@ -58,6 +60,7 @@ export function scriptedAgent(id: string, fields: Partial<Agent> = {}): Agent {
     retry: { attempts: 1, initialDelayMs: 1, maxDelayMs: 1 },
     timeoutMs: 1_000,
     followUps: 'queue',
+    listed: true,
     default: false,
     source: `${id}.agent.ts`,
     run: async () => undefined,
@@ -69,10 +72,10 @@ export function scriptedAgent(id: string, fields: Partial<Agent> = {}): Agent {
 export async function startScriptedServer(
   settings: Partial<Config> = {},
   agents: Agent[] = [scriptedAgent('echo', { default: true }), scriptedAgent('other')],
+  healthChecks: HealthCheck[] = [],
 ): Promise<ScriptedServer> {
-  const config: Config = { ...loadConfig({ PORT: '0' }), ...settings };
+  const config: Config = { ...loadConfig({ PORT: '0', GRPC_PORT: '0' }), ...settings };
   const script: Partial<A2AOperations> = {};
-  const healthChecks: HealthCheck[] = [];
   const log: Record<string, unknown>[] = [];
   const logger = pino({}, { write: (line: string) => void log.push(JSON.parse(line) as Record<string, unknown>) });
 
@@ -95,11 +98,13 @@ export async function startScriptedServer(
   });
   const app = await NestFactory.create(bindings, createHttpAdapter(config), { bodyParser: false, logger: false });
   await app.listen(0, '127.0.0.1');
+  await app.get(GrpcServer).listen();
   const { port } = app.getHttpServer().address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
   return {
     url,
     port,
+    grpc: app.get(GrpcAddress).local ?? 'off',
     script,
     healthChecks,
     calls: app.get(OpenCalls),
@@ -122,7 +127,8 @@ async function post(url: string, json: unknown, { path = '/', headers = {} }: Po
     body: json instanceof Readable ? json : bodyText(json),
   });
   const text = await answer.body.text();
-  return { status: answer.statusCode, headers: answer.headers, text, body: text === '' ? undefined : JSON.parse(text) };
+  const isJson = String(answer.headers['content-type']).startsWith('application/json') && text !== '';
+  return { status: answer.statusCode, headers: answer.headers, text, body: isJson ? JSON.parse(text) : undefined };
 }
 
 function withDefaults(headers: Record<string, string | undefined>): Record<string, string> {

@@ -9,6 +9,12 @@ export interface StreamEvent {
   readonly response: StreamResponseJson;
 }
 
+/** What a binding writes as data of events, and as the error that ends a stream or refuses it. */
+export interface EventFormat {
+  response(data: unknown): StreamResponseJson;
+  failure(status: number, data: unknown): Error;
+}
+
 /** A stream of A2A events over SSE, read one by one; what has come so far stays at hand. */
 export class EventStream {
   /** The events that have been read. */
@@ -19,11 +25,12 @@ export class EventStream {
   private readonly chunks: AsyncIterator<Buffer>;
   private readonly decoder = new TextDecoder();
   private readonly parser;
-  private failure: RpcError | undefined;
+  private failure: Error | undefined;
 
   private constructor(
     readonly headers: Dispatcher.ResponseData['headers'],
     private readonly body: Dispatcher.ResponseData['body'],
+    private readonly format: EventFormat,
   ) {
     this.chunks = body[Symbol.asyncIterator]();
     // Closing a stream that is still being sent makes an error that nobody waits for.
@@ -34,18 +41,23 @@ export class EventStream {
     });
   }
 
-  /** Posts a request for a stream. Rejects with RpcError where the answer is none. */
+  /** Sends a request for a stream. Rejects with the format's failure where the answer is none. */
   static async open(
     url: string,
-    { body, headers, signal }: { body: string; headers: Record<string, string>; signal?: AbortSignal },
+    request: {
+      method?: 'GET' | 'POST';
+      body?: string | Buffer;
+      headers: Record<string, string>;
+      signal?: AbortSignal;
+    },
+    format: EventFormat = JSON_RPC_EVENTS,
   ): Promise<EventStream> {
-    const answer = await httpRequest(url, { method: 'POST', headers, body, signal, bodyTimeout: 0 });
-    if (answer.headers['content-type'] === 'text/event-stream') return new EventStream(answer.headers, answer.body);
-    const { error } = (await answer.body.json()) as { error: { code: number; message: string; data?: [] } };
-    throw new RpcError(answer.statusCode, error.code, error.message, error.data);
+    const { statusCode, headers, body } = await httpRequest(url, { method: 'POST', ...request, bodyTimeout: 0 });
+    if (headers['content-type'] === 'text/event-stream') return new EventStream(headers, body, format);
+    throw format.failure(statusCode, await body.json());
   }
 
-  /** The next event; undefined at the end. Rejects when the connection breaks, and with RpcError at an error event. */
+  /** The next event; undefined at the end. Rejects when the connection breaks, and with the format's failure at an error event. */
   async next(): Promise<StreamEvent | undefined> {
     while (this.pending.length === 0) {
       if (this.failure) throw this.failure;
@@ -80,16 +92,20 @@ export class EventStream {
     this.body.destroy();
   }
 
-  private take(id: string | undefined, event: string | undefined, data: Envelope): void {
-    if (event === 'error') this.failure = new RpcError(200, data.error!.code, data.error!.message, data.error!.data);
-    else this.pending.push({ id: Number(id), response: data.result! });
+  private take(id: string | undefined, event: string | undefined, data: unknown): void {
+    if (event === 'error') this.failure = this.format.failure(200, data);
+    else this.pending.push({ id: Number(id), response: this.format.response(data) });
   }
 }
 
-interface Envelope {
-  readonly result?: StreamResponseJson;
-  readonly error?: { readonly code: number; readonly message: string; readonly data?: [] };
-}
+/** Events as JSON-RPC wraps them. */
+const JSON_RPC_EVENTS: EventFormat = {
+  response: (data) => (data as { result: StreamResponseJson }).result,
+  failure: (status, data) => {
+    const { error } = data as { error: { code: number; message: string; data?: [] } };
+    return new RpcError(status, error.code, error.message, error.data);
+  },
+};
 
 /** The state an event tells of, if it does. */
 export function stateOf({ response }: StreamEvent): TaskStateJson | undefined {

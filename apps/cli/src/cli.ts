@@ -3,6 +3,7 @@ import { packageVersion } from '#platform';
 import { CliError, ExitCode } from './cli-error.js';
 import { cardCommand } from './commands/card.js';
 import { devCommand } from './commands/dev.js';
+import { keysCommand } from './commands/keys.js';
 import { migrateCommand } from './commands/migrate.js';
 import { newCommand } from './commands/new.js';
 import { sendCommand } from './commands/send.js';
@@ -30,7 +31,9 @@ function program(terminal: Terminal): Command {
   const perdure = new Command('perdure')
     .description('A durable task server that speaks A2A, the Agent2Agent protocol, and a client for it.')
     .version(packageVersion())
-    .configureHelp({ showGlobalOptions: false });
+    .configureHelp({ showGlobalOptions: false })
+    // Options behind a command are that command's, also where the one above it has one of the same name.
+    .enablePositionalOptions();
   const commands = [
     serveCommand(terminal),
     devCommand(terminal),
@@ -40,6 +43,7 @@ function program(terminal: Terminal): Command {
     watchCommand(terminal),
     tasksCommand(terminal),
     cardCommand(terminal),
+    keysCommand(terminal),
   ];
   for (const command of commands) perdure.addCommand(command);
   return withOutput(perdure, terminal);

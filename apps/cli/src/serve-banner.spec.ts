@@ -10,6 +10,7 @@ function anAgent(id: string, fields: { default?: boolean; examples?: string[] } 
     retry: { attempts: 1, initialDelayMs: 1, maxDelayMs: 1 },
     timeoutMs: 1000,
     followUps: 'queue',
+    listed: true,
     default: fields.default ?? false,
     source: `${id}.agent.ts`,
     run: () => undefined,
@@ -18,9 +19,9 @@ function anAgent(id: string, fields: { default?: boolean; examples?: string[] } 
 
 describe('serveBanner', () => {
   it('names every agent with its card', () => {
-    const banner = serveBanner('http://h:1/', [anAgent('a'), anAgent('bbb')]);
+    const banner = serveBanner({ url: 'http://h:1/', grpc: 'h:2', agents: [anAgent('a'), anAgent('bbb')] });
 
-    expect(banner).toContain('Perdure listens on http://h:1\n');
+    expect(banner).toContain('Perdure listens on http://h:1\ngRPC on h:2\n');
     expect(banner).toContain('  a    The a\n       http://h:1/agents/a/.well-known/agent-card.json\n');
     expect(banner).toContain('  bbb  The bbb\n       http://h:1/agents/bbb/.well-known/agent-card.json\n');
   });
@@ -28,9 +29,16 @@ describe('serveBanner', () => {
   it('tries the default agent, else the first, with an example of its own that fits on a line', () => {
     const examples = ['two\nlines', 'x'.repeat(81), "What's up?"];
 
-    expect(serveBanner('http://h:1', [anAgent('a'), anAgent('b', { default: true, examples })])).toContain(
+    const withDefault = [anAgent('a'), anAgent('b', { default: true, examples })];
+    expect(serveBanner({ url: 'http://h:1', grpc: undefined, agents: withDefault })).toContain(
       `npx perdure send http://h:1/agents/b 'What'\\''s up?'`,
     );
-    expect(serveBanner('http://h:1', [anAgent('a'), anAgent('b')])).toContain('send http://h:1/agents/a Hello');
+    expect(serveBanner({ url: 'http://h:1', grpc: undefined, agents: [anAgent('a'), anAgent('b')] })).toContain(
+      'send http://h:1/agents/a Hello',
+    );
+  });
+
+  it('says nothing of gRPC where that is off', () => {
+    expect(serveBanner({ url: 'http://h:1', grpc: undefined, agents: [anAgent('a')] })).not.toContain('gRPC');
   });
 });

@@ -1,10 +1,11 @@
 import { type Agent } from '#agents';
+import { type RunningServer } from '../../server/src/server.js';
 import { shellWord } from './shell-word.js';
 
 const LONGEST_EXAMPLE = 80;
 
-/** What `perdure serve` says when it is ready: where it listens, the agents, and two lines to paste that try one. */
-export function serveBanner(url: string, agents: readonly Agent[]): string {
+/** What `perdure serve` says when it is ready: where it listens (gRPC unless that is off), the agents, and two lines to paste that try one. */
+export function serveBanner({ url, grpc, agents }: Pick<RunningServer, 'url' | 'grpc' | 'agents'>): string {
   const base = url.replace(/\/+$/, '');
   const width = Math.max(0, ...agents.map(({ id }) => id.length));
   const lines = agents.map(({ id, card }) => {
@@ -12,9 +13,8 @@ export function serveBanner(url: string, agents: readonly Agent[]): string {
     return `  ${id.padEnd(width)}  ${card.name}\n  ${' '.repeat(width)}  ${cardUrl}`;
   });
   const tried = agents.find((agent) => agent.default) ?? agents[0];
-  return [`Perdure listens on ${base}`, '', 'Agents:', ...lines, ...(tried ? tryLines(base, tried) : []), ''].join(
-    '\n',
-  );
+  const listens = [`Perdure listens on ${base}`, ...(grpc === undefined ? [] : [`gRPC on ${grpc}`])];
+  return [...listens, '', 'Agents:', ...lines, ...(tried ? tryLines(base, tried) : []), ''].join('\n');
 }
 
 function tryLines(base: string, agent: Agent): string[] {

@@ -5,6 +5,7 @@ import { type Config, loadConfig } from '#platform';
 /** Options of a server process by the variable each one stands for; an option wins over its variable. */
 const SETTINGS = [
   ['PORT', '--port <number>', 'port to listen on; 0 takes a free one (8080)'],
+  ['GRPC_PORT', '--grpc-port <number>', 'port of gRPC; 0 takes a free one, off serves none (50051)'],
   ['HOST', '--host <address>', 'address to listen on (127.0.0.1)'],
   ['PUBLIC_URL', '--public-url <url>', 'base URL that agent cards give to clients'],
   ['PERDURE_DATA_DIR', '--data-dir <dir>', 'folder of the embedded Postgres (.perdure)'],

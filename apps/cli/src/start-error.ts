@@ -21,8 +21,8 @@ export async function starting<T>(start: () => Promise<T>, config?: Config): Pro
 
 function explain(error: Error, config: Config | undefined): string {
   if (error instanceof ConfigError || error instanceof AgentLoadError) return error.message;
-  const { code, syscall } = innermost(error) as NodeJS.ErrnoException;
-  if (config && syscall === 'listen') return listenText(code, config);
+  const { code, syscall, port } = innermost(error) as NodeJS.ErrnoException & { port?: number };
+  if (config && syscall === 'listen') return listenText(code, port === config.grpcPort, config);
   if (config?.databaseUrl !== undefined && (CONNECT_CALLS.has(syscall ?? '') || 'severity' in error)) {
     return `The database at ${place(config.databaseUrl)} cannot be used: ${connectionReason(error)}.`;
   }
@@ -37,14 +37,17 @@ function innermost(error: Error): Error {
   return first instanceof Error ? innermost(first) : error;
 }
 
-function listenText(code: string | undefined, { host, port }: Config): string {
+function listenText(code: string | undefined, isGrpc: boolean, { host, port, grpcPort }: Config): string {
   const reason =
     {
       EADDRINUSE: 'something else listens there already',
       EACCES: 'this user may not',
       EADDRNOTAVAIL: 'it is not here',
     }[code ?? ''] ?? code;
-  return `Perdure cannot listen on ${host}, port ${port}: ${reason}. Choose others with --port and --host.`;
+  if (!isGrpc)
+    return `Perdure cannot listen on ${host}, port ${port}: ${reason}. Choose others with --port and --host.`;
+  const choice = 'Choose another with --grpc-port, or none: --grpc-port off.';
+  return `Perdure cannot listen on ${host}, port ${grpcPort}, for gRPC: ${reason}. ${choice}`;
 }
 
 /** Host, port and database of a URL: it is shown, so no user and no password. */

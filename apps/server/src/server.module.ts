@@ -2,18 +2,19 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { AgentRegistry } from '#agents';
 import { BindingsModule, type HealthCheck } from '#bindings';
 import { CONFIG, LOGGER } from '#platform';
-import { type Tasks, TaskService } from '#tasks';
+import { SigningKeys, type Tasks, TaskService } from '#tasks';
 
 /** What the bindings need, for everyone in the application. */
 @Global()
 @Module({})
 class TasksModule {
-  static of({ agents, config, logger, service }: Tasks): DynamicModule {
+  static of({ agents, config, logger, service, signingKeys }: Tasks): DynamicModule {
     const providers = [
       { provide: CONFIG, useValue: config },
       { provide: LOGGER, useValue: logger },
       { provide: AgentRegistry, useValue: agents },
       { provide: TaskService, useValue: service },
+      { provide: SigningKeys, useValue: signingKeys },
     ];
     return { module: TasksModule, providers, exports: providers };
   }

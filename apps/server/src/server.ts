@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type Agent, AgentRegistry, loadAgents } from '#agents';
-import { createHttpAdapter, OpenCalls, PublicUrl } from '#bindings';
+import { createHttpAdapter, GrpcAddress, GrpcServer, OpenCalls, PublicUrl } from '#bindings';
 import { Execution } from '#execution';
 import {
   type Config,
@@ -25,6 +25,8 @@ const DELIVERY_MS = 1_000;
 export interface RunningServer {
   /** Base URL under which it is reached. */
   readonly url: string;
+  /** `host:port` where it takes gRPC; undefined where that is off. */
+  readonly grpc: string | undefined;
   readonly agents: readonly Agent[];
   /** Drains and stops everything; resolves when nothing of it is left. */
   stop(): Promise<void>;
@@ -51,11 +53,15 @@ export async function startServer(config: Config): Promise<RunningServer> {
     const execution = new Execution(tasks, queue);
     teardown.add('execution', () => execution.stop());
     const app = await createApp(tasks, execution);
-    teardown.add('http', () => app.close());
+    teardown.add('http and grpc', () => app.close());
     execution.start();
     teardown.add('drain', () => drain(app, execution, tasks));
+    await app.init();
+    // First: whoever finds /health/ready or a card finds everything that it names.
+    await app.get(GrpcServer).listen();
     await app.listen(config.port, config.host);
-    return { url: app.get(PublicUrl).base, agents: agents.all(), stop: () => teardown.run() };
+    const addresses = { url: app.get(PublicUrl).base, grpc: app.get(GrpcAddress).local };
+    return { ...addresses, agents: agents.all(), stop: () => teardown.run() };
   } catch (error) {
     await teardown.run();
     throw error;

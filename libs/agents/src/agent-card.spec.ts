@@ -5,16 +5,14 @@ import { buildAgentCard, TIMESTAMPS_EXTENSION } from './agent-card.js';
 
 const skills = [{ id: 'sum', name: 'Sum', description: 'Adds up', tags: ['maths'] }];
 const written = { name: 'Sums', description: 'Adds numbers up', version: '2.1.0', skills };
-const address = { url: 'https://example.com/agents/sums', protocolVersion: '1.0' };
+const address = [{ url: 'https://example.com/agents/sums', protocolBinding: 'JSONRPC', protocolVersion: '1.0' }];
 
 it('completes the author’s part to a card that has all the protocol requires', () => {
   const card = buildAgentCard({ card: written }, address);
   expect(requiredFieldViolations(AgentCardSchema, card)).toEqual([]);
   expect(toJson(AgentCardSchema, card)).toEqual({
     ...written,
-    supportedInterfaces: [
-      { url: 'https://example.com/agents/sums', protocolBinding: 'JSONRPC', protocolVersion: '1.0' },
-    ],
+    supportedInterfaces: address,
     capabilities: {
       streaming: true,
       pushNotifications: false,
@@ -24,6 +22,11 @@ it('completes the author’s part to a card that has all the protocol requires',
     defaultInputModes: ['text/plain'],
     defaultOutputModes: ['text/plain'],
   });
+});
+
+it('says that the agent does not stream where its author says so', () => {
+  const card = buildAgentCard({ card: { ...written, capabilities: { streaming: false } } }, address);
+  expect(card.capabilities?.streaming).toBe(false);
 });
 
 it('keeps the author’s modes, and their extensions beside its own', () => {

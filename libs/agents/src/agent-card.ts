@@ -1,5 +1,11 @@
 import { fromJson } from '@bufbuild/protobuf';
-import { type AgentCard, type AgentCardJson, AgentCardSchema, type AgentExtensionJson } from '#protocol';
+import {
+  type AgentCard,
+  type AgentCardJson,
+  AgentCardSchema,
+  type AgentExtensionJson,
+  type AgentInterfaceJson,
+} from '#protocol';
 import type { Agent } from './agent.js';
 
 /** The extension that says where a task's times stand; every card declares it. */
@@ -10,30 +16,27 @@ export const TIMESTAMPS_EXTENSION = {
     'as RFC 3339 strings in UTC with milliseconds.',
 } as const satisfies AgentExtensionJson;
 
-/** Where and how clients reach an agent. */
-export interface AgentAddress {
-  /** The absolute URL of the agent's JSON-RPC endpoint. */
-  readonly url: string;
-  /** The protocol version spoken there, such as `1.0`. */
-  readonly protocolVersion: string;
-}
-
 /**
- * The agent's public card: what its author wrote, and what only the server knows (addresses, capabilities).
+ * The agent's public card: what its author wrote, and what only the server knows (its interfaces, capabilities).
  * Throws protobuf-es' error where the author's part is no AgentCard; a loaded agent's part always is one.
  */
-export function buildAgentCard(agent: Pick<Agent, 'card'>, address: AgentAddress): AgentCard {
+export function buildAgentCard(agent: Pick<Agent, 'card'>, interfaces: AgentInterfaceJson[]): AgentCard {
   const card: AgentCardJson = {
     ...agent.card,
     defaultInputModes: agent.card.defaultInputModes ?? ['text/plain'],
     defaultOutputModes: agent.card.defaultOutputModes ?? ['text/plain'],
-    supportedInterfaces: [{ ...address, protocolBinding: 'JSONRPC' }],
+    supportedInterfaces: interfaces,
     capabilities: {
-      streaming: true,
+      streaming: canStream(agent),
       pushNotifications: false,
       extendedAgentCard: false,
       extensions: [TIMESTAMPS_EXTENSION, ...(agent.card.capabilities?.extensions ?? [])],
     },
   };
   return fromJson(AgentCardSchema, card);
+}
+
+/** Whether clients may follow the agent's tasks live. */
+export function canStream({ card }: Pick<Agent, 'card'>): boolean {
+  return card.capabilities?.streaming ?? true;
 }

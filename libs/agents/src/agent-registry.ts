@@ -20,6 +20,11 @@ export class AgentRegistry {
     return this.agents.get(id);
   }
 
+  /** The agents that the server names in its lists, ordered by id. */
+  listed(): Agent[] {
+    return this.all().filter(({ listed }) => listed);
+  }
+
   /** All agents, ordered by id. */
   all(): Agent[] {
     return [...this.agents.values()];

@@ -1,6 +1,7 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { MessageJson } from '#protocol';
 import type { ArtifactOptions, ArtifactWriter, Content } from './content.js';
+import type { Duration } from './duration.js';
 
 /** Writes a log line that carries tenant, agent and task: a text, or fields (an `Error` too) and a text. */
 export interface AgentLog {
@@ -14,9 +15,41 @@ export interface AgentLog {
 
 /** What the function of a {@link AgentTask.step} gets. */
 export interface StepContext {
-  /** Fires when the task is canceled, the run's time is up, or the process is stopping. Pass it to whatever waits. */
+  /**
+   * Fires when the task is canceled, the time of the step or of the run is up, or the process is stopping. Pass it to
+   * whatever waits.
+   */
   readonly signal: AbortSignal;
 }
+
+/** What a {@link AgentTask.step} does. */
+export type StepFunction<T> = (context: StepContext) => Promise<T> | T;
+
+/** What becomes of a {@link AgentTask.step} that fails, or takes long. */
+export interface StepOptions {
+  /** Calls the function again after an error. Without it, the first error is the step's. */
+  retry?: {
+    /** How many times the function may fail in one attempt of the run, 1 to 100. Default: 3. */
+    attempts?: number;
+    /** The pause after the first error; it doubles from one to the next, with jitter. Default: `1s`. */
+    initialDelay?: Duration;
+    /** The longest pause. Default: `1m`. */
+    maxDelay?: Duration;
+  };
+  /** How long one call of the function may take. Over it, its signal fires and the call counts as failed. Default: no limit. */
+  timeout?: Duration;
+}
+
+/** What a branch of {@link AgentTask.all} works with: everything but the questions to the client. */
+export type BranchTask = Omit<AgentTask, 'requestInput' | 'requestAuth'>;
+
+/** One of the branches of {@link AgentTask.all}. */
+export type Branch<T> = (task: BranchTask) => Promise<T> | T;
+
+/** What the branches of {@link AgentTask.all} come to, in the shape in which they were given. */
+export type BranchResults<Branches> = { -readonly [Key in keyof Branches]: BranchResult<Branches[Key]> };
+
+type BranchResult<Given> = Given extends (task: BranchTask) => infer Result ? Awaited<Result> : never;
 
 /** A message that has not become a task yet, as {@link AgentDefinition.respond} sees it. */
 export interface IncomingRequest {
@@ -67,7 +100,8 @@ export interface CanceledTask {
  * 1. **Effects outside belong in a step.** A request to another system, a payment, an e-mail: inside {@link step}
  *    it happens once and its result is kept. Outside of a step it happens again on every replay.
  * 2. **The way to the next call must be the same each time.** Decide by the message, by recorded results and by
- *    constants. Time, randomness, the environment and module variables may differ on replay: take them in a step too.
+ *    constants. Time and randomness come from {@link now}, {@link random} and {@link uuid}; the environment and module
+ *    variables may differ on replay too: take them in a step. What runs side by side goes into {@link all}.
  *    A call whose kind or name differs from the recorded one ends the task as FAILED, with an explanation in the log.
  * 3. **Let the errors of these calls pass.** They mean that this run is over: canceled, timed out, taken over by another
  *    worker, or due for the next attempt. `finally` is fine for what is local.
@@ -138,6 +172,10 @@ export interface AgentTask {
    * result without calling the function. An error is not recorded: let it pass, and the next attempt calls the
    * function again. To go on after a failure, catch it inside of the function and return what happened.
    *
+   * With `retry` the step itself calls the function again after an error, at no cost to the attempts of the run. A
+   * pause of more than 5 s takes up nothing: the run ends there, as it does in a {@link sleep}. `Fail` and `Reject` are
+   * not tried again. With `timeout` a call that takes too long fails; what it does after that counts for nothing.
+   *
    * If the process dies after the effect and before the record, the function is called a second time. Where that
    * matters, give the other system an idempotency key, such as `${task.id}/charge`.
    *
@@ -146,6 +184,66 @@ export interface AgentTask {
    *   `Date` is a string then, and a `Map` is empty.
    *
    * @example const rows = await task.step('load', ({ signal }) => load(url, signal));
+   * @example
+   * const options = { retry: { attempts: 5 }, timeout: '30s' };
+   * const paid = await task.step('charge', options, ({ signal }) => charge(order, `${task.id}/charge`, signal));
    */
-  step<T>(name: string, run: (context: StepContext) => Promise<T> | T): Promise<T>;
+  step<T>(name: string, run: StepFunction<T>): Promise<T>;
+  step<T>(name: string, options: StepOptions, run: StepFunction<T>): Promise<T>;
+
+  /**
+   * Waits, for a second or for a year. The time is kept in the database: neither a restart nor a crash makes it longer
+   * or starts it anew. Waiting takes up nothing: the run ends here, as it does in {@link requestInput}, and `run` starts
+   * again when the time has come. Meanwhile the task stays WORKING. A step that is under way beside it is waited for
+   * first; whatever else is under way is dropped, so do not race a sleep against it.
+   *
+   * @param duration at most ten years.
+   *
+   * @example await task.sleep('1h');
+   */
+  sleep(duration: Duration): Promise<void>;
+
+  /**
+   * Waits until then, as {@link sleep} does; a time that has passed does not wait.
+   *
+   * @param date at most ten years from now.
+   *
+   * @example await task.sleepUntil(new Date('2027-01-01T00:00:00Z'));
+   */
+  sleepUntil(date: Date): Promise<void>;
+
+  /** The time of this call, the same on every replay. It is the database's clock, so all machines agree on it. */
+  now(): Promise<Date>;
+
+  /** A random number from 0 to below 1, the same on every replay. Not for secrets. */
+  random(): Promise<number>;
+
+  /** A random UUID (version 4), the same on every replay: a good idempotency key for other systems. */
+  uuid(): Promise<string>;
+
+  /**
+   * Does several things side by side, each in a branch of its own, and returns their results under the same names. Use
+   * it in place of `Promise.all` wherever a branch makes more than one call: here each branch has its own order of calls,
+   * so the replay is right however they overlap.
+   *
+   * A branch works with the `task` it is given, never with the one outside. It may do everything but ask the client:
+   * answers come in the order of the questions, and branches have none. A branch that sleeps lets the others go on; the
+   * run ends there when all of them wait. When one throws, those that are at work go on until they end or wait; then the
+   * error of the first in line is thrown. The results are not recorded, only what the branches have done.
+   *
+   * @param branches by name (up to 64 letters, digits, `_` or `-`), or as a list. They must be the same on every replay.
+   *
+   * @example
+   * const { flight, hotel } = await task.all({
+   *   flight: (task) => task.step('flight', () => bookFlight(trip)),
+   *   hotel: async (task) => {
+   *     await task.sleep('10m');
+   *     return task.step('hotel', () => bookHotel(trip));
+   *   },
+   * });
+   * @example const pages = await task.all(urls.map((url) => (task) => task.step('load', () => load(url))));
+   */
+  all<const Branches extends readonly Branch<unknown>[] | Readonly<Record<string, Branch<unknown>>>>(
+    branches: Branches,
+  ): Promise<BranchResults<Branches>>;
 }

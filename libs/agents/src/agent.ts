@@ -16,6 +16,8 @@ export interface Agent {
   readonly followUps: FollowUps;
   /** The most runs of this agent at a time in one process; undefined: no limit of its own. */
   readonly concurrency?: number;
+  /** Whether the server names it where it lists its agents. */
+  readonly listed: boolean;
   /** Whether the author asked for this agent to answer at the server's root address. */
   readonly default: boolean;
   /** The file the agent was loaded from. */

@@ -4,6 +4,8 @@ import type { Agent } from './agent.js';
 import { buildAgentCard } from './agent-card.js';
 import type { AgentCardFields } from './define-agent.js';
 
+const AUTHOR_CAPABILITIES: readonly string[] = ['streaming', 'extensions'];
+
 const SERVER_FILLED: Readonly<Record<string, string>> = {
   supportedInterfaces: 'it knows its own addresses',
   signatures: 'it signs the card it serves',
@@ -24,7 +26,9 @@ export function checkedCard(given: unknown, agentId: string, problems: string[])
       version: card.version ?? '1.0.0',
       skills: card.skills ?? [defaultSkill(agentId, card)],
     };
-    const sample = buildAgentCard({ card: complete }, { url: 'http://localhost/', protocolVersion: '1.0' });
+    const sample = buildAgentCard({ card: complete }, [
+      { url: 'http://localhost/', protocolBinding: 'JSONRPC', protocolVersion: '1.0' },
+    ]);
     for (const { field, description } of requiredFieldViolations(AgentCardSchema, sample, 'card')) {
       problems.push(`${field} ${description}`);
     }
@@ -48,7 +52,7 @@ function defaultSkill(agentId: string, { name, description }: AgentCardFields) {
 
 function serverFilled(card: AgentCardFields): string[] {
   const fields = Object.entries(SERVER_FILLED).filter(([field]) => field in card);
-  const capabilities = Object.keys(card.capabilities ?? {}).filter((field) => field !== 'extensions');
+  const capabilities = Object.keys(card.capabilities ?? {}).filter((field) => !AUTHOR_CAPABILITIES.includes(field));
   return [
     ...fields.map(([field, why]) => `card.${field} is filled in by the server: ${why}`),
     ...capabilities.map(

@@ -1,6 +1,7 @@
 import type { AgentCardJson, AgentExtensionJson, MessageJson } from '#protocol';
 import type { AgentTask, CanceledTask, IncomingRequest } from './agent-task.js';
 import type { Content } from './content.js';
+import type { Duration } from './duration.js';
 
 const AGENT_MARK = Symbol.for('perdure.agent');
 
@@ -42,6 +43,11 @@ export interface AgentDefinition {
   followUps?: FollowUps;
   /** How many runs of this agent one worker process does at a time. Default: as many as the worker has room for. */
   concurrency?: number;
+  /**
+   * Whether the server names this agent where it lists its agents: `/.well-known/ai-catalog.json`, `/agents` and the front page.
+   * An agent that is not listed is served all the same to who knows its id. Default: true.
+   */
+  listed?: boolean;
   /** Whether this agent answers at the server's root address. Default: the first agent by id does. */
   default?: boolean;
   /**
@@ -61,9 +67,6 @@ export interface AgentDefinition {
    */
   onCancel?(task: CanceledTask): Promise<void> | void;
 }
-
-/** A time span: milliseconds as a number, or a text such as `250ms`, `5s`, `10m`, `24h`, `7d`. */
-export type Duration = number | string;
 
 /**
  * What becomes of a message to a task whose run is under way: `queue` starts the next turn with it when the run has
@@ -92,6 +95,11 @@ export interface AgentCardFields extends Pick<
   description: string;
   /** The agent's own version. Default: `1.0.0`. */
   version?: string;
-  /** Protocol extensions the agent speaks. The other capabilities are the server's to fill in. */
-  capabilities?: { extensions?: AgentExtensionJson[] };
+  /** What the agent can do beyond the basics. The other capabilities are the server's to fill in. */
+  capabilities?: {
+    /** Whether clients may follow its tasks live. Without it, streaming operations are refused. Default: true. */
+    streaming?: boolean;
+    /** Protocol extensions the agent speaks. */
+    extensions?: AgentExtensionJson[];
+  };
 }

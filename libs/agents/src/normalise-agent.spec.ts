@@ -21,6 +21,7 @@ it('fills in everything an author may leave out', () => {
     deadlineMs: undefined,
     followUps: 'queue',
     concurrency: undefined,
+    listed: true,
     default: false,
   });
   expect(agent?.card).toEqual({
@@ -79,7 +80,7 @@ it('names every wrong field at once, with what it wants and what it got', () => 
   });
   expect(agent).toBeUndefined();
   expect(problems).toEqual([
-    'timout is not known here; there are id, card, retry, timeout, deadline, followUps, concurrency, default, respond, run, onCancel',
+    'timout is not known here; there are id, card, retry, timeout, deadline, followUps, concurrency, listed, default, respond, run, onCancel',
     'run is missing',
     'onCancel must be a function, not "nothing"',
     'id must be 1 to 64 letters, digits, _ or -, not "a b"',
@@ -110,11 +111,11 @@ it('asks for an id where the name of the file cannot be one', () => {
 });
 
 it('refuses card fields that the server fills in, and says why', () => {
-  const card = { ...minimal.card, supportedInterfaces: [], signatures: [], capabilities: { streaming: true } };
+  const card = { ...minimal.card, supportedInterfaces: [], signatures: [], capabilities: { pushNotifications: true } };
   expect(normalise({ ...minimal, card }).problems).toEqual([
     'card.supportedInterfaces is filled in by the server: it knows its own addresses',
     'card.signatures is filled in by the server: it signs the card it serves',
-    'card.capabilities.streaming is filled in by the server: it is the same for every agent',
+    'card.capabilities.pushNotifications is filled in by the server: it is the same for every agent',
   ]);
 });
 

@@ -8,8 +8,8 @@ import { FieldReader } from './field-reader.js';
 export type AgentDefaults = Pick<Config, 'retryAttempts' | 'retryInitialDelayMs' | 'retryMaxDelayMs' | 'runTimeoutMs'>;
 
 const FIELDS: readonly (keyof AgentDefinition)[] = [
-  ...(['id', 'card', 'retry', 'timeout', 'deadline', 'followUps', 'concurrency', 'default'] as const),
-  ...(['respond', 'run', 'onCancel'] as const),
+  ...(['id', 'card', 'retry', 'timeout', 'deadline', 'followUps', 'concurrency'] as const),
+  ...(['listed', 'default', 'respond', 'run', 'onCancel'] as const),
 ];
 const RETRY_FIELDS: readonly (keyof NonNullable<AgentDefinition['retry']>)[] = ['attempts', 'initialDelay', 'maxDelay'];
 const ID_IN_WORDS = '1 to 64 letters, digits, _ or -';
@@ -35,6 +35,7 @@ export function normaliseAgent(
     deadlineMs: fields.duration('deadline', 1, 3650),
     followUps: fields.choice('followUps', FOLLOW_UPS) ?? 'queue',
     concurrency: fields.integer('concurrency', 1, 10_000),
+    listed: fields.flag('listed') ?? true,
     default: fields.flag('default') ?? false,
   };
   const card = checkedCard(definition.card, id, fields.problems);

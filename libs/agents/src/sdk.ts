@@ -3,8 +3,20 @@
  * Nothing here has an import at run time, so an agent file loads from any folder.
  */
 export { defineAgent } from './define-agent.js';
-export type { AgentCardFields, AgentDefinition, Duration, FollowUps, RetryPolicy } from './define-agent.js';
+export type { AgentCardFields, AgentDefinition, FollowUps, RetryPolicy } from './define-agent.js';
 export { Fail, Reject } from './refusals.js';
+export type { Duration } from './duration.js';
 export type { ArtifactOptions, ArtifactWriter, Content } from './content.js';
-export type { AgentLog, AgentTask, CanceledTask, IncomingRequest, StepContext } from './agent-task.js';
+export type {
+  AgentLog,
+  AgentTask,
+  Branch,
+  BranchResults,
+  BranchTask,
+  CanceledTask,
+  IncomingRequest,
+  StepContext,
+  StepFunction,
+  StepOptions,
+} from './agent-task.js';
 export type { ArtifactJson, MessageJson, PartJson, RoleJson } from '#protocol';

@@ -24,7 +24,8 @@ export class NotServedError extends A2AError {
   }
 }
 
-const DEFAULT_TENANT = 'default';
+/** The tenant of calls that name none. */
+export const DEFAULT_TENANT = 'default';
 const ROUTING_KEY = /^([A-Za-z0-9_.-]{1,64})?(?:\/([A-Za-z0-9_.-]{1,64}))?$/;
 
 /**

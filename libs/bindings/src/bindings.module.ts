@@ -6,15 +6,28 @@ import {
   type ModuleMetadata,
 } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { A2AGrpcService03 } from './compat/grpc-service-03.js';
+import { A2AGrpcService } from './grpc/a2a-grpc-service.js';
+import { GrpcAddress } from './grpc/grpc-address.js';
+import { GrpcCalls } from './grpc/grpc-calls.js';
+import { GrpcHealth } from './grpc/grpc-health.js';
+import { GrpcServer } from './grpc/grpc-server.js';
+import { GRPC_SERVICES, type GrpcService } from './grpc/grpc-service.js';
+import { RestController } from './compat/rest.controller.js';
 import { AgentCardController } from './http/agent-card.controller.js';
 import { AgentCards } from './http/agent-cards.js';
-import { HEALTH_CHECKS, type HealthCheck, HealthController } from './http/health.controller.js';
+import { CatalogueController } from './http/catalogue.controller.js';
+import { HealthController } from './http/health.controller.js';
+import { HttpCalls } from './http/http-calls.js';
 import { HttpErrorFilter } from './http/http-error.filter.js';
+import { JwksController } from './http/jwks.controller.js';
 import { PublicUrl } from './http/public-url.js';
 import { RootController } from './http/root.controller.js';
+import { HttpJsonController } from './httpjson/httpjson.controller.js';
 import { JsonRpcController } from './jsonrpc/jsonrpc.controller.js';
 import { OpenCalls } from './open-calls.js';
 import { A2A_OPERATIONS } from './operations.js';
+import { HEALTH_CHECKS, type HealthCheck, Readiness } from './readiness.js';
 
 /** What the bindings serve, and where they find it. */
 export interface BindingsOptions {
@@ -26,6 +39,22 @@ export interface BindingsOptions {
   readonly healthChecks: Pick<FactoryProvider<readonly HealthCheck[]>, 'inject' | 'useFactory'>;
 }
 
+/** The services on the gRPC server; what is listed here is served. */
+const GRPC_SERVICE_CLASSES = [A2AGrpcService, A2AGrpcService03];
+
+const GRPC = [
+  ...GRPC_SERVICE_CLASSES,
+  {
+    provide: GRPC_SERVICES,
+    inject: GRPC_SERVICE_CLASSES,
+    useFactory: (...services: GrpcService[]) => services,
+  },
+  GrpcCalls,
+  GrpcHealth,
+  GrpcAddress,
+  GrpcServer,
+];
+
 /** The wires of A2A: translates requests into operations and their answers back, and nothing else. */
 @Module({})
 export class BindingsModule {
@@ -33,16 +62,28 @@ export class BindingsModule {
     return {
       module: BindingsModule,
       imports,
-      controllers: [JsonRpcController, AgentCardController, HealthController, RootController],
+      controllers: [
+        JsonRpcController,
+        HttpJsonController,
+        RestController,
+        AgentCardController,
+        JwksController,
+        CatalogueController,
+        HealthController,
+        RootController,
+      ],
       providers: [
         { provide: A2A_OPERATIONS, useExisting: operations },
         { provide: HEALTH_CHECKS, ...healthChecks },
         { provide: APP_FILTER, useClass: HttpErrorFilter },
         OpenCalls,
+        Readiness,
+        ...GRPC,
+        HttpCalls,
         PublicUrl,
         AgentCards,
       ],
-      exports: [OpenCalls, PublicUrl],
+      exports: [OpenCalls, PublicUrl, GrpcServer, GrpcAddress],
     };
   }
 }

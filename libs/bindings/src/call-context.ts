@@ -22,7 +22,7 @@ export function callContext(request: Message, { agents, path, parameters, signal
     tenant,
     agent: agent.id,
     principal: ANONYMOUS,
-    extensions: activatedExtensions(parameters, agent),
+    extensions: activatedExtensions(parameters, request, agent),
     idempotencyKey: idempotencyKey(parameters, request),
     lastEventId: lastEventId(parameters),
     signal,

@@ -10,6 +10,14 @@ export interface ClientError {
   readonly details: JsonObject[];
 }
 
+/** An error repeats what was sent; more than this of it helps nobody. */
+const MAX_ECHO = 64;
+
+/** A text that a client sent, short enough to be repeated to it. */
+export function clipped(text: string): string {
+  return text.length > MAX_ECHO ? `${text.slice(0, MAX_ECHO)}…` : text;
+}
+
 /** The domain of the reasons that A2A does not define. */
 const OWN_DOMAIN = 'perdure.dev';
 

@@ -1,4 +1,3 @@
-import { type Socket } from 'node:net';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '#platform';
 import { A2AError } from '#protocol';
@@ -6,7 +5,13 @@ import { A2AError } from '#protocol';
 /** One answer, or a stream of them. */
 export type CallKind = 'unary' | 'stream';
 
-/** One call that is being answered. Its signal aborts when the connection closes or the server shuts down. */
+/** What a call is answered on: a connection of HTTP/1, or one of the streams that share a connection of HTTP/2. */
+export interface CallCarrier {
+  readonly destroyed: boolean;
+  once(event: 'close', listener: () => void): unknown;
+}
+
+/** One call that is being answered. Its signal aborts when its carrier closes or the server shuts down. */
 export interface Call {
   readonly kind: CallKind;
   readonly signal: AbortSignal;
@@ -14,14 +19,17 @@ export interface Call {
   readonly close: () => void;
 }
 
+/** Made once: over HTTP/2 every call has a carrier of its own, and making the reason is most of what ending one costs. */
+const CALLER_GONE = new DOMException('The caller is gone', 'AbortError');
+
 /** The calls that this process is answering: bounds its streams, and ends them all when the server shuts down. */
 @Injectable()
 export class OpenCalls {
-  /** One controller for all calls of a connection, kept to its end: one for each call costs more than the rest of its entry. */
-  private readonly connections = new Map<Socket, AbortController>();
+  /** One controller for all calls of a carrier, kept to its end: one for each call costs more than the rest of its entry. */
+  private readonly carriers = new Map<CallCarrier, AbortController>();
+  private readonly taking = new AbortController();
   private calls = 0;
   private streams = 0;
-  private taking = true;
   private drained: Promise<void> | undefined;
   private lastCallClosed: (() => void) | undefined;
 
@@ -29,25 +37,30 @@ export class OpenCalls {
 
   /** Whether the server is shutting down: no new call is taken. */
   get draining(): boolean {
-    return !this.taking;
+    return this.taking.signal.aborted;
+  }
+
+  /** Aborts when the server begins to shut down. */
+  get drainSignal(): AbortSignal {
+    return this.taking.signal;
   }
 
   /** Refuses new calls from now on; those that are open go on. */
   stopTaking(): void {
-    this.taking = false;
+    this.taking.abort();
   }
 
   /** Takes a call. Throws A2AError UNAVAILABLE while draining and RESOURCE_EXHAUSTED when all streams are in use. */
-  enter(kind: CallKind, connection: Socket): Call {
+  enter(kind: CallKind, carrier: CallCarrier): Call {
     if (this.draining) throw shuttingDown();
     if (kind === 'stream') this.takeStream();
-    const { signal } = this.controllerOf(connection);
+    const { signal } = this.controllerOf(carrier);
     this.calls++;
     return { kind, signal, close: () => this.leave(kind) };
   }
 
   /**
-   * Ends every open call: streams get a last comment, so that clients connect again elsewhere; other calls answer with what
+   * Ends every open call: streams say that the server goes, so that clients connect again elsewhere; other calls answer with what
    * they have. Resolves when all have been answered, after PERDURE_DRAIN at the latest. Call it before the app is closed.
    */
   drain(): Promise<void> {
@@ -59,7 +72,7 @@ export class OpenCalls {
     if (this.calls === 0) return;
     const closed = new Promise<void>((resolve) => (this.lastCallClosed = resolve));
     const patience = setTimeout(() => this.lastCallClosed?.(), this.config.drainMs);
-    for (const controller of this.connections.values()) controller.abort(shuttingDown());
+    for (const controller of this.carriers.values()) controller.abort(shuttingDown());
     await closed;
     clearTimeout(patience);
   }
@@ -73,18 +86,18 @@ export class OpenCalls {
     this.streams++;
   }
 
-  private controllerOf(connection: Socket): AbortController {
-    const known = this.connections.get(connection);
+  private controllerOf(carrier: CallCarrier): AbortController {
+    const known = this.carriers.get(carrier);
     if (known) return known;
     const controller = new AbortController();
-    if (connection.destroyed) {
-      controller.abort();
+    if (carrier.destroyed) {
+      controller.abort(CALLER_GONE);
       return controller;
     }
-    this.connections.set(connection, controller);
-    connection.once('close', () => {
-      this.connections.delete(connection);
-      controller.abort();
+    this.carriers.set(carrier, controller);
+    carrier.once('close', () => {
+      this.carriers.delete(carrier);
+      controller.abort(CALLER_GONE);
     });
     return controller;
   }

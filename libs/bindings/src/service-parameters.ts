@@ -6,6 +6,8 @@ import { A2AError, type AgentExtension } from '#protocol';
 export type ServiceParameters = (name: string) => string | undefined;
 
 const KEY = 'idempotency-key';
+/** The name of the parameter in 1.0, and in 0.3. */
+const EXTENSIONS = ['a2a-extensions', 'x-a2a-extensions'];
 
 /**
  * The key under which a repeated call gives the same result: the `Idempotency-Key` parameter or `metadata["idempotency-key"]`
@@ -43,16 +45,19 @@ export function lastEventId(parameters: ServiceParameters): number | undefined {
 }
 
 /**
- * The URIs of `A2A-Extensions` (comma separated) that the agent knows; others are ignored.
- * Throws A2AError EXTENSION_SUPPORT_REQUIRED when one is missing that the agent's card marks as required.
+ * The URIs that the call asks for and the agent knows; others are ignored (specification section 4.6). They stand in the parameter
+ * `A2A-Extensions` (`X-A2A-Extensions` in 0.3), separated by commas, and in `metadata["a2a-extensions"]` of the request, as
+ * such a text or as a list. Throws A2AError EXTENSION_SUPPORT_REQUIRED when one is missing that the agent's card marks as
+ * required, INVALID_PARAMS for metadata of another type.
  */
-export function activatedExtensions(parameters: ServiceParameters, agent: Agent): string[] {
+export function activatedExtensions(parameters: ServiceParameters, request: Message, agent: Agent): string[] {
   const known = extensionsOf(agent);
-  const asked = new Set(
-    parameters('a2a-extensions')
-      ?.split(',')
-      .map((uri) => uri.trim()),
-  );
+  const asked = new Set([
+    ...EXTENSIONS.flatMap((name) => urisIn(parameters(name) ?? '')),
+    ...metadataEntries(request)
+      .filter(([name]) => EXTENSIONS.includes(name.toLowerCase()))
+      .flatMap(([name, value]) => metadataUris(`metadata["${name}"]`, value)),
+  ]);
   const missing = known.filter(({ uri, required }) => required && !asked.has(uri)).map(({ uri }) => uri);
   if (missing.length > 0) {
     const extensions = missing.join(', ');
@@ -64,13 +69,22 @@ export function activatedExtensions(parameters: ServiceParameters, agent: Agent)
   return known.map(({ uri }) => uri).filter((uri) => asked.has(uri));
 }
 
+function urisIn(text: string): string[] {
+  return text.split(',').map((uri) => uri.trim());
+}
+
+function metadataUris(field: string, value: unknown): string[] {
+  const texts: unknown[] = Array.isArray(value) ? value : [value];
+  if (texts.every((text) => typeof text === 'string')) return texts.flatMap(urisIn);
+  throw A2AError.invalidParams(field, 'must be a string or a list of strings');
+}
+
 const extensionsByAgent = new WeakMap<Agent, AgentExtension[]>();
 
 function extensionsOf(agent: Agent): AgentExtension[] {
   let extensions = extensionsByAgent.get(agent);
   if (!extensions) {
-    // Any address does: the card is asked for its extensions alone.
-    extensions = buildAgentCard(agent, { url: '', protocolVersion: '' }).capabilities?.extensions ?? [];
+    extensions = buildAgentCard(agent, []).capabilities?.extensions ?? [];
     extensionsByAgent.set(agent, extensions);
   }
   return extensions;

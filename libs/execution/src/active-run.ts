@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Lease } from '#store';
 import { RunAbortedError } from './handler-errors.js';
 
@@ -22,6 +23,8 @@ export class ActiveRun {
   get signal(): AbortSignal {
     if (!this.controller) {
       this.controller = new AbortController();
+      // As many steps as the handler likes may listen side by side.
+      setMaxListeners(0, this.controller.signal);
       if (this.stoppedWith) this.controller.abort(this.stoppedWith);
     }
     return this.controller.signal;

@@ -1,8 +1,9 @@
 import { create } from '@bufbuild/protobuf';
 import { type ArtifactWriter, type Content } from '#agents';
 import { type Artifact, ArtifactSchema, type Part, PartSchema } from '#protocol';
-import { artifactEvent, partsOf, type RunWriter } from '#tasks';
+import { artifactEvent, partsOf } from '#tasks';
 import { type RecordedCall } from './run-journal.js';
+import { type RunTurn } from './run-turn.js';
 
 /**
  * The writer of one artifact. Chunks are not recorded one by one: an artifact that was closed is left as it is on replay,
@@ -13,33 +14,27 @@ export class ArtifactEmitter implements ArtifactWriter {
   private closed = false;
 
   constructor(
-    private readonly writer: RunWriter,
+    private readonly turn: RunTurn,
     private readonly call: RecordedCall,
     private readonly opened: Artifact,
-    private readonly options: {
-      readonly mediaType?: string;
-      /** Throws when the run has ended. */
-      readonly assertGoing: () => void;
-      /** Every promise that the handler gets passes through here. */
-      readonly watched: <T>(call: Promise<T>) => Promise<T>;
-    },
+    private readonly mediaType?: string,
   ) {}
 
   append(content: Content): Promise<void> {
-    return this.options.watched(this.emit(() => partsOf(content, this.options.mediaType), false));
+    return this.turn.watched(this.emit(() => partsOf(content, this.mediaType), false));
   }
 
   close(): Promise<void> {
     // The protocol has no event for "that was the last chunk" alone: an artifact update has at least one part.
-    return this.options.watched(this.emit(() => [create(PartSchema, { content: { case: 'text', value: '' } })], true));
+    return this.turn.watched(this.emit(() => [create(PartSchema, { content: { case: 'text', value: '' } })], true));
   }
 
   write(content: Content): Promise<void> {
-    return this.options.watched(this.emit(() => partsOf(content, this.options.mediaType), true));
+    return this.turn.watched(this.emit(() => partsOf(content, this.mediaType), true));
   }
 
   private async emit(content: () => Part[], lastChunk: boolean): Promise<void> {
-    this.options.assertGoing();
+    this.turn.assertGoing();
     this.assertOpen();
     const parts = content();
     this.closed = lastChunk;
@@ -47,11 +42,8 @@ export class ArtifactEmitter implements ArtifactWriter {
     const append = this.started;
     this.started = true;
     const artifact = create(ArtifactSchema, { ...this.opened, parts });
-    const event = artifactEvent({ taskId: this.writer.task.id, contextId: this.writer.task.contextId }, artifact, {
-      append,
-      lastChunk,
-    });
-    await this.writer.emit(event, lastChunk ? this.call.record(null) : undefined);
+    const event = artifactEvent(this.turn.subject, artifact, { append, lastChunk });
+    await this.turn.writer.emit(event, lastChunk ? this.call.record(null) : undefined);
   }
 
   private assertOpen(): void {

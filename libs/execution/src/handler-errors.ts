@@ -5,6 +5,16 @@ export class NonDeterministicHandlerError extends Error {
   override readonly name = 'NonDeterministicHandlerError';
 }
 
+/** A durable call that cannot be made so, or not there. The text is for the handler's author. */
+export class InvalidCallError extends Error {
+  override readonly name = 'InvalidCallError';
+}
+
+/** One call of a step's function took longer than the step's `timeout`. */
+export class StepTimeoutError extends Error {
+  override readonly name = 'StepTimeoutError';
+}
+
 /** The run took longer than the agent's `timeout`. */
 export class RunTimeoutError extends Error {
   override readonly name = 'RunTimeoutError';
@@ -22,5 +32,5 @@ export class RunAbortedError extends Error {
 
 /** Whether another attempt would end the same way: the handler's code is what has to change. */
 export function isAuthorsFault(error: unknown): error is Error {
-  return error instanceof InvalidOutputError || error instanceof NonDeterministicHandlerError;
+  return [InvalidOutputError, InvalidCallError, NonDeterministicHandlerError].some((type) => error instanceof type);
 }

@@ -1,7 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Logger } from '#platform';
 
-/** Work that is done again and again, after a pause or when something wakes it. A failure is logged and tried again. */
+/**
+ * Work that is done again and again, after a pause or when something wakes it. It may answer with the milliseconds to
+ * its next piece of work, where that is sooner. A failure is logged and tried again.
+ */
 export class Loop {
   private readonly stopping = new AbortController();
   private pause = new AbortController();
@@ -12,7 +15,7 @@ export class Loop {
     private readonly name: string,
     private readonly pauseMs: number,
     private readonly logger: Logger,
-    private readonly work: () => Promise<void>,
+    private readonly work: () => Promise<number | undefined | void>,
   ) {}
 
   start(onStop?: () => void): void {
@@ -36,12 +39,13 @@ export class Loop {
   private async run(): Promise<void> {
     while (!this.stopping.signal.aborted) {
       this.pause = new AbortController();
+      let pauseMs = this.pauseMs;
       try {
-        await this.work();
+        pauseMs = Math.min(pauseMs, (await this.work()) ?? pauseMs);
       } catch (error) {
         this.logger.warn({ err: error }, `${this.name}.failed`);
       }
-      await delay(this.pauseMs, undefined, { signal: this.pause.signal, ref: false }).catch(() => undefined);
+      await delay(pauseMs, undefined, { signal: this.pause.signal, ref: false }).catch(() => undefined);
     }
   }
 }

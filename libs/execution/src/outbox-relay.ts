@@ -6,8 +6,13 @@ import { type RunQueue } from './run-queue.js';
 
 const BATCH = 100;
 const POLL_MS = 500;
+/** What is due and was not taken is another relay's, for the moment. */
+const SOON_MS = 10;
 
-/** Moves jobs from the outbox to the queue: on a signal, and on a poll in case the signal was lost. */
+/**
+ * Moves jobs from the outbox to the queue when they are due: on a signal, at the next due time, and on a poll in case
+ * a signal was lost.
+ */
 export class OutboxRelay {
   private readonly loop: Loop;
 
@@ -28,8 +33,10 @@ export class OutboxRelay {
     return this.loop.stop();
   }
 
-  private async relayAll(): Promise<void> {
+  private async relayAll(): Promise<number> {
     while ((await this.relayBatch()) === BATCH);
+    const nextMs = await this.store.outbox.nextDueMs(this.store.db);
+    return nextMs === undefined ? POLL_MS : Math.max(nextMs, SOON_MS);
   }
 
   /** The jobs leave the outbox with the commit that follows their publication: a crash between the two publishes again. */

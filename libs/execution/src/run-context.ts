@@ -1,35 +1,36 @@
+import { randomUUID } from 'node:crypto';
 import { type JsonObject } from '@bufbuild/protobuf';
 import {
   type AgentLog,
   type AgentTask,
   type ArtifactOptions,
   type ArtifactWriter,
+  type Branch,
+  type BranchResults,
   type Content,
-  type StepContext,
+  type StepFunction,
+  type StepOptions,
+  stepPolicy,
 } from '#agents';
-import { type Message, type MessageJson, MessageSchema, TaskState, toJsonObject } from '#protocol';
+import { parseDuration } from '#platform';
+import { type MessageJson, TaskState } from '#protocol';
 import { InputPendingError } from '#store';
-import {
-  agentMessage,
-  artifactOf,
-  assertText,
-  type ClaimedRun,
-  InvalidOutputError,
-  partsOf,
-  type RunLoader,
-  type RunWriter,
-  statusEvent,
-  taskStatus,
-} from '#tasks';
-import { type ActiveRun } from './active-run.js';
+import { agentMessage, artifactOf, assertText, partsOf, statusEvent, taskStatus } from '#tasks';
 import { ArtifactEmitter } from './artifact-emitter.js';
-import { isAuthorsFault, RunAbortedError } from './handler-errors.js';
-import { type RecordedCall, RunJournal } from './run-journal.js';
+import { namedBranches } from './branch-names.js';
+import { DurableStep } from './durable-step.js';
+import { InvalidCallError } from './handler-errors.js';
+import { runBranches } from './parallel-branches.js';
+import { type RecordedCall } from './run-journal.js';
+import { type RunTurn } from './run-turn.js';
+import { type Strand } from './run-waits.js';
+
+const MAX_SLEEP_MS = 3_653 * 86_400_000;
 
 /** What a call waits on for ever when its run has ended: whoever holds the promise is dropped with it. */
 const never = () => new Promise<never>(() => undefined);
 
-/** The `task` object in the hands of a handler: one turn of one run. */
+/** The `task` object in the hands of a handler, or of one of its branches: one turn of one run. */
 export class RunContext implements AgentTask {
   readonly id: string;
   readonly contextId: string;
@@ -38,166 +39,195 @@ export class RunContext implements AgentTask {
   readonly metadata: JsonObject;
   readonly attempt: number;
   readonly extensions: readonly string[];
-  private readonly journal: RunJournal;
-  private onSuspend: (() => void) | undefined;
-  // Made when they are asked for: few handlers read the history.
-  private messageJson: MessageJson | undefined;
-  private historyJson: readonly MessageJson[] | undefined;
-  private readonly historyAtStart: readonly Message[];
-  private fault: Error | undefined;
-  private readonly steps = new Set<Promise<unknown>>();
-  /** Client messages that the turn has taken up, its first one included. */
-  private consumed: number;
+  readonly log: AgentLog;
 
   constructor(
-    private readonly run: ClaimedRun,
-    private readonly writer: RunWriter,
-    private readonly loader: RunLoader,
-    private readonly active: ActiveRun,
-    readonly log: AgentLog,
+    private readonly turn: RunTurn,
+    private readonly calls = turn.journal.calls(),
+    private readonly strand: Strand = turn.waits.handler,
   ) {
+    const { run } = turn;
     const input = run.inputs[run.turnInput - 1]!;
     this.id = run.task.id;
     this.contextId = run.task.contextId;
     this.tenant = run.lease.tenantId;
     this.principal = run.owner;
-    this.historyAtStart = run.task.history;
     this.metadata = input.request.metadata;
     this.extensions = input.request.extensions;
     this.attempt = run.attempt + 1;
-    this.consumed = run.turnInput;
-    this.journal = new RunJournal(run.turn, run.records);
+    this.log = turn.log;
   }
 
   get signal(): AbortSignal {
-    return this.active.signal;
+    return this.turn.active.signal;
   }
 
   get message(): MessageJson {
-    return (this.messageJson ??= parse(this.run.inputs[this.run.turnInput - 1]!.text) as MessageJson);
+    return this.turn.message;
   }
 
   get history(): readonly MessageJson[] {
-    return (this.historyJson ??= historyOf(this.run, this.historyAtStart));
-  }
-
-  /** Number of the newest client message that the turn has taken up. */
-  get lastInput(): number {
-    return this.consumed;
-  }
-
-  /** Calls the listener when the run ends here because it waits for the client. */
-  whenSuspended(listener: () => void): void {
-    this.onSuspend = listener;
+    return this.turn.history;
   }
 
   /** The call that stands for the handler's return. */
   returned(): RecordedCall {
-    return this.journal.next('return');
+    return this.calls.next('return');
   }
 
   status(content: Content): Promise<void> {
-    return this.watched(this.emitStatus(content));
+    return this.turn.watched(this.emitStatus(content));
   }
 
   artifact(options: ArtifactOptions = {}): ArtifactWriter {
-    this.assertGoing();
+    this.turn.assertGoing();
     const artifact = artifactOf({ ...options, artifactId: options.artifactId ?? '' });
-    const call = this.journal.next('artifact', artifact.name || null);
-    const { turn, position } = call.record(null);
-    artifact.artifactId ||= `artifact-${turn}-${position}`;
-    return new ArtifactEmitter(this.writer, call, artifact, {
-      mediaType: options.mediaType,
-      assertGoing: () => this.assertGoing(),
-      watched: (promise) => this.watched(promise),
-    });
+    const call = this.call('artifact', artifact.name || null);
+    artifact.artifactId ||= `artifact-${call.place}`;
+    return new ArtifactEmitter(this.turn, call, artifact, options.mediaType);
   }
 
-  step<T>(name: string, run: (context: StepContext) => Promise<T> | T): Promise<T> {
-    const result = this.watched(this.runStep(name, run));
-    this.steps.add(result);
-    const done = () => this.steps.delete(result);
-    result.then(done, done);
-    return result;
+  step<T>(name: string, ...rest: [StepFunction<T>] | [StepOptions, StepFunction<T>]): Promise<T> {
+    const [options, run] = rest.length === 1 ? [{}, rest[0]] : rest;
+    return this.turn.watched(this.runStep(name, options, run));
+  }
+
+  sleep(duration: number | string): Promise<void> {
+    return this.turn.watched(this.wait(() => spanOf(duration)));
+  }
+
+  sleepUntil(date: Date): Promise<void> {
+    return this.turn.watched(this.wait((now) => timeOf(date) - now));
+  }
+
+  /** Noted, and not waited for: what depends on it, a step or a wait, is committed after it or not at all. */
+  now(): Promise<Date> {
+    const noted = this.noted('now', () => this.turn.clock.now());
+    return this.turn.watched(noted.then((time) => new Date(time)));
+  }
+
+  random(): Promise<number> {
+    return this.turn.watched(this.noted('random', () => Math.random()));
+  }
+
+  uuid(): Promise<string> {
+    return this.turn.watched(this.noted('uuid', () => randomUUID()));
+  }
+
+  all<const Branches extends readonly Branch<unknown>[] | Readonly<Record<string, Branch<unknown>>>>(
+    branches: Branches,
+  ): Promise<BranchResults<Branches>> {
+    return this.turn.watched(this.runAll(branches)) as Promise<BranchResults<Branches>>;
   }
 
   requestInput(content: Content): Promise<MessageJson> {
-    return this.watched(this.ask('input', TaskState.INPUT_REQUIRED, content));
+    return this.turn.watched(this.ask('input', TaskState.INPUT_REQUIRED, content));
   }
 
   requestAuth(content: Content): Promise<MessageJson> {
-    return this.watched(this.ask('auth', TaskState.AUTH_REQUIRED, content));
+    return this.turn.watched(this.ask('auth', TaskState.AUTH_REQUIRED, content));
   }
 
-  /** Throws what the handler did wrong in a call whose failure it did not let pass. */
-  assertFaultless(): void {
-    if (this.fault) throw this.fault;
-  }
-
-  /**
-   * A failure of a call that nobody awaits must not end the process. Nor is it forgotten, where the handler is to blame:
-   * the run does not end well.
-   */
-  private watched<T>(call: Promise<T>): Promise<T> {
-    call.catch((error: unknown) => {
-      if (isAuthorsFault(error)) this.fault ??= error;
-    });
-    return call;
+  /** The next call of this strand. */
+  private call(kind: string, name: string | null = null): RecordedCall {
+    this.turn.assertGoing();
+    if (this.strand.splits > 0) {
+      throw new InvalidCallError(
+        `${label(kind, name)} is called on the task outside while branches of task.all are under way: their order would ` +
+          'differ on replay; a branch must use the task that it is given',
+      );
+    }
+    return this.calls.next(kind, name);
   }
 
   private async emitStatus(content: Content): Promise<void> {
-    this.assertGoing();
-    const call = this.journal.next('status');
-    const status = taskStatus(TaskState.WORKING, new Date(), agentMessage(this.subject, partsOf(content)));
-    if (!call.recorded) await this.writer.emit(statusEvent(this.subject, status), call.record(null));
+    const call = this.call('status');
+    const { subject, writer } = this.turn;
+    const status = taskStatus(TaskState.WORKING, new Date(), agentMessage(subject, partsOf(content)));
+    if (!call.recorded) await writer.emit(statusEvent(subject, status), call.record(null));
   }
 
-  private async runStep<T>(name: string, run: (context: StepContext) => Promise<T> | T): Promise<T> {
-    this.assertGoing();
+  private async runStep<T>(name: string, options: StepOptions, run: StepFunction<T>): Promise<T> {
     assertText(name, 'the name of a step');
-    const call = this.journal.next('step', name);
-    if (call.recorded) return parse(call.recorded.value) as T;
-    await this.writer.committed();
-    const text = stringify(name, await run({ signal: this.signal }));
-    this.assertGoing();
-    await this.writer.record(call.record(text));
-    return parse(text) as T;
+    if (typeof run !== 'function' || typeof options !== 'object') {
+      throw new InvalidCallError(`step "${name}" takes a function, or options and a function`);
+    }
+    const { policy, problems } = stepPolicy(options);
+    if (problems.length > 0) throw new InvalidCallError(`options of step "${name}": ${problems.join('; ')}`);
+    return new DurableStep<T>(this.turn, this.strand, this.call('step', name), name, policy).result(run);
+  }
+
+  /** The due time is recorded, so a replay waits for what is left of it, or goes on. */
+  private async wait(spanFrom: (now: number) => number): Promise<void> {
+    const call = this.call('sleep');
+    const { clock, waits, writer } = this.turn;
+    const now = await clock.now();
+    const due = call.recorded
+      ? Date.parse(JSON.parse(call.recorded.value!) as string)
+      : now + checkedSpan(spanFrom(now));
+    if (!call.recorded) await writer.note(call.record(JSON.stringify(new Date(due))));
+    if (due > now) await waits.sleep(this.strand, due, due - now);
+  }
+
+  private async noted<T>(kind: string, make: () => T | Promise<T>): Promise<T> {
+    const call = this.call(kind);
+    if (call.recorded) return JSON.parse(call.recorded.value!) as T;
+    const value = await make();
+    await this.turn.writer.note(call.record(JSON.stringify(value)));
+    return value;
+  }
+
+  private async runAll(
+    branches: readonly Branch<unknown>[] | Readonly<Record<string, Branch<unknown>>>,
+  ): Promise<unknown> {
+    const { list, names, label } = namedBranches(branches);
+    const call = this.call('all', label);
+    const noted = call.recorded ? undefined : this.turn.writer.note(call.record(null));
+    // At once, so that a call on the task outside is refused on the first run as on a replay.
+    const running = runBranches(
+      this.turn.waits,
+      this.strand,
+      list.map(
+        ({ name, run }) =>
+          async (strand) =>
+            run(new RunContext(this.turn, call.within(name), strand)),
+      ),
+    );
+    const [results] = await Promise.all([running, noted]);
+    return names ? Object.fromEntries(names.map((name, i) => [name, results[i]])) : results;
   }
 
   /** The client's messages answer the questions of a turn in order; a question without an answer ends the run here. */
   private async ask(kind: string, state: TaskState, content: Content): Promise<MessageJson> {
-    this.assertGoing();
-    const call = this.journal.next(kind);
-    const message = agentMessage(this.subject, partsOf(content));
-    const inputs = this.consumed;
-    const answer = this.consumed++;
-    if (!this.run.inputs[answer]) {
-      // A step that runs beside the question has an effect outside: its result is recorded before the run ends here.
-      await Promise.allSettled(this.steps);
-      const record = call.recorded ? undefined : call.record(null);
-      const waits = await this.writer.settle({ state, message, record, inputs }).then(() => true, notPending);
-      if (waits) {
-        this.onSuspend?.();
-        return never();
-      }
-      await this.takeNewInputs();
+    const { turn } = this;
+    const { waits, writer, run } = turn;
+    if (this.strand !== waits.handler) {
+      throw new InvalidCallError(
+        'a branch of task.all cannot ask the client: answers come in the order of the questions, and branches have none; ' +
+          'ask before task.all or after it',
+      );
     }
-    return parse(this.run.inputs[answer]!.text) as MessageJson;
+    const call = this.call(kind);
+    const message = agentMessage(turn.subject, partsOf(content));
+    const inputs = turn.consumed;
+    const answer = turn.consumed++;
+    if (!run.inputs[answer]) {
+      await waits.ask(async () => {
+        const record = call.recorded ? undefined : call.record(null);
+        const isAsked = await writer.settle({ state, message, record, inputs }).then(() => true, notPending);
+        if (!isAsked) return this.takeNewInputs();
+        waits.asked();
+        return never();
+      });
+    }
+    return JSON.parse(run.inputs[answer]!.text) as MessageJson;
   }
 
   private async takeNewInputs(): Promise<void> {
-    const { inputs, history } = await this.loader.moreInputs(this.run.lease, this.run.inputs.length);
-    this.run.inputs.push(...inputs);
-    this.run.task.history = history;
-  }
-
-  private get subject() {
-    return { taskId: this.id, contextId: this.contextId };
-  }
-
-  private assertGoing(): void {
-    const cause = this.active.stopReason;
-    if (cause) throw new RunAbortedError('the run has ended', { cause });
+    const { run, loader } = this.turn;
+    const { inputs, history } = await loader.moreInputs(run.lease, run.inputs.length);
+    run.inputs.push(...inputs);
+    run.task.history = history;
   }
 }
 
@@ -207,26 +237,25 @@ function notPending(error: unknown): false {
   throw error;
 }
 
-/** What had been said when the turn began, its own message last: the same on each replay. */
-function historyOf({ inputs, turnInput, records }: ClaimedRun, history: readonly Message[]): MessageJson[] {
-  const { message } = inputs[turnInput - 1]!;
-  const begun = records.find(({ position }) => position === 0);
-  const said = history.slice(0, begun ? Number(begun.value) : history.indexOf(message) + 1);
-  const notYet = new Set(inputs.slice(turnInput - 1).map((input) => input.message));
-  return [...said.filter((each) => !notYet.has(each)), message].map((each) => toJsonObject(MessageSchema, each));
-}
-
-function stringify(name: string, value: unknown): string | null {
-  if (value === undefined) return null;
+function spanOf(duration: unknown): number {
   try {
-    const text = JSON.stringify(value) as string | undefined;
-    if (text === undefined) throw new TypeError(`a ${typeof value} is not JSON`);
-    return text;
+    return parseDuration(duration as number | string);
   } catch (error) {
-    throw new InvalidOutputError(`the result of step "${name}" cannot be recorded: ${String(error)}`, { cause: error });
+    throw new InvalidCallError(`task.sleep: ${(error as Error).message}`, { cause: error });
   }
 }
 
-function parse(value: string | null): unknown {
-  return value === null ? undefined : JSON.parse(value);
+function timeOf(date: unknown): number {
+  const time = date instanceof Date ? date.getTime() : NaN;
+  if (Number.isNaN(time)) throw new InvalidCallError('task.sleepUntil takes a Date that is valid');
+  return time;
+}
+
+function checkedSpan(ms: number): number {
+  if (ms > MAX_SLEEP_MS) throw new InvalidCallError('a sleep is longer than ten years');
+  return Math.max(0, ms);
+}
+
+function label(kind: string, name: string | null): string {
+  return name === null ? `task.${kind}` : `task.${kind} "${name}"`;
 }

@@ -8,8 +8,6 @@ const { Queue, Worker } = withBackend(createPostgresBackend);
 const TASK_RUNS = 'task-runs';
 /** BullMQ waits this long after an error before it fetches again; shorter than its lock, so that no job is run twice for it. */
 const RETRY_FETCH_MS = 1_000;
-/** A job that came before its time by the database's clock finds nothing to claim. */
-const EARLY_MS = 5;
 
 /** The queue of runs: carries what was not started eagerly. It decides nothing; the claim does. */
 export class RunQueue {
@@ -26,18 +24,13 @@ export class RunQueue {
     this.queue.on('error', (error) => this.logger.warn({ err: error }, 'queue.error'));
   }
 
-  /** Publishes jobs. A job that is published twice runs once, or finds nothing to claim. */
+  /** Publishes jobs that are due. A job that is published twice runs once, or finds nothing to claim. */
   async add(jobs: readonly OutboxJob[]): Promise<void> {
     await this.queue.addBulk(
-      jobs.map(({ id, tenantId, taskId, delayMs }) => ({
+      jobs.map(({ id, tenantId, taskId }) => ({
         name: 'run',
         data: { tenantId, taskId },
-        opts: {
-          jobId: `outbox-${id}`,
-          delay: delayMs > 0 ? Math.ceil(delayMs) + EARLY_MS : 0,
-          removeOnComplete: true,
-          removeOnFail: true,
-        },
+        opts: { jobId: `outbox-${id}`, removeOnComplete: true, removeOnFail: true },
       })),
     );
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import { type Agent, type AgentRegistry, type CanceledTask, isFail, isReject } from '#agents';
-import { type Logger } from '#platform';
+import { type Config, type Logger } from '#platform';
 import { isTerminal, type Message, PartSchema, TaskState } from '#protocol';
 import { InputPendingError, LeaseLostError, type Store } from '#store';
 import {
@@ -29,8 +29,8 @@ import {
 import { retryDelay } from './retry-delay.js';
 import { RunContext } from './run-context.js';
 import { RunLog } from './run-log.js';
-
-type WriterLimits = ConstructorParameters<typeof RunWriter>[3];
+import { RunTurn } from './run-turn.js';
+import { Rest, type RunWaits } from './run-waits.js';
 
 /** Takeovers of one turn after which the task fails: its handler takes the workers down with it. */
 const MAX_LOST_WORKERS = 10;
@@ -42,7 +42,7 @@ export interface RunnerParts {
   readonly journal: TaskJournal;
   readonly streams: TaskStreams;
   readonly loader: RunLoader;
-  readonly config: WriterLimits;
+  readonly config: Pick<Config, 'maxEventBytes' | 'maxEventsPerTask' | 'maxRecordsPerTurn'>;
   readonly logger: Logger;
 }
 
@@ -85,11 +85,12 @@ export class TaskRunner {
       await writer.emit(workingEvent(subjectOf(run), new Date()));
     }
     const timer = runTimer(agent, active);
-    const context = new RunContext(run, writer, loader, active, log);
+    const turn = new RunTurn({ run, writer, active, log, store, loader, config });
+    const context = new RunContext(turn);
     try {
-      const output = await outcome(() => agent.run(context), active, context);
-      if (output === SUSPENDED) return undefined;
-      return await this.complete(run, writer, context, output);
+      const output = await outcome(() => agent.run(context), active, turn.waits);
+      if (output instanceof Rest) return await this.rest(turn, output);
+      return await this.complete(turn, context, output);
     } catch (error) {
       if (isStopped(active, error)) throw error;
       active.end(new RunEndedError('the run has ended'));
@@ -97,20 +98,25 @@ export class TaskRunner {
       return undefined;
     } finally {
       clearTimeout(timer);
+      turn.end();
     }
   }
 
-  private async complete(
-    run: ClaimedRun,
-    writer: RunWriter,
-    context: RunContext,
-    output: Awaited<ReturnType<Agent['run']>>,
-  ) {
+  /** The turn goes on when its time has come; where it waits for the client, all is said already. */
+  private async rest(turn: RunTurn, { due }: Rest): Promise<undefined> {
+    if (!due) return;
+    turn.assertFaultless();
+    await turn.writer.suspend(due);
+    this.parts.journal.signalOutbox();
+  }
+
+  private async complete(turn: RunTurn, context: RunContext, output: Awaited<ReturnType<Agent['run']>>) {
+    const { run, writer, consumed } = turn;
     const call = context.returned();
-    context.assertFaultless();
+    turn.assertFaultless();
     const message = output === undefined || output === null ? undefined : closingWords(run, output);
     try {
-      await writer.settle({ state: TaskState.COMPLETED, message, inputs: context.lastInput });
+      await writer.settle({ state: TaskState.COMPLETED, message, inputs: consumed });
       return undefined;
     } catch (error) {
       if (!(error instanceof InputPendingError)) throw error;
@@ -123,7 +129,7 @@ export class TaskRunner {
       );
       await writer.committed();
     }
-    const row = await this.parts.journal.nextTurn(run.lease, context.lastInput + 1, message);
+    const row = await this.parts.journal.nextTurn(run.lease, consumed + 1, message);
     return this.parts.loader.load(row);
   }
 
@@ -160,7 +166,8 @@ export class TaskRunner {
   private async cleanUp(run: ClaimedRun, agent: Agent, active: ActiveRun, log: RunLog): Promise<void> {
     const { store, loader, streams, config } = this.parts;
     const writer = new RunWriter(run, store, streams, config);
-    const task = canceledTask(new RunContext(run, writer, loader, active, log));
+    const turn = new RunTurn({ run, writer, active, log, store, loader, config });
+    const task = canceledTask(new RunContext(turn));
     if (run.lost > MAX_LOST_WORKERS) return store.leases.finish(store.db, run.lease);
     const timer = runTimer(agent, active);
     try {
@@ -213,13 +220,11 @@ function canceledTask(context: RunContext): CanceledTask {
   return { id, contextId, tenant, principal, message, history, metadata, log, signal };
 }
 
-const SUSPENDED = Symbol('suspended');
-
-/** What comes first: the handler's end, its wait for the client, or the order to stop. */
-function outcome<T>(handler: () => T, active: ActiveRun, context?: RunContext): Promise<Awaited<T> | typeof SUSPENDED> {
+/** What comes first: the handler's end, its rest, or the order to stop. */
+function outcome<T>(handler: () => T, active: ActiveRun, waits?: RunWaits): Promise<Awaited<T> | Rest> {
   return new Promise((resolve, reject) => {
     active.whenStopped(reject);
-    context?.whenSuspended(() => resolve(SUSPENDED));
+    waits?.whenResting(resolve);
     // The handler's promise may outlive this one: its later failure concerns nobody.
     void Promise.resolve(handler()).then(resolve, reject);
   });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import { randomUUID } from 'node:crypto';
 import { type Agent, type AgentRegistry } from '#agents';
@@ -32,6 +33,8 @@ export class WorkerPool implements LocalWorker {
     },
   ) {
     this.slots = new RunSlots(parts.config.workerConcurrency);
+    // Every job that waits for a slot listens.
+    setMaxListeners(0, this.draining.signal);
   }
 
   /** Offers this process' slots to the tasks it accepts. */

@@ -10,6 +10,21 @@ describe('loadConfig', () => {
     expect(config.dataDir).toBe(resolve('.perdure'));
   });
 
+  it('serves gRPC unless it is off', () => {
+    expect(loadConfig({}).grpcPort).toBe(50_051);
+    expect(loadConfig({ GRPC_PORT: '0' }).grpcPort).toBe(0);
+    expect(loadConfig({ GRPC_PORT: 'off' }).grpcPort).toBeUndefined();
+    expect(refusalOf({ GRPC_PORT: 'none' })).toContain('GRPC_PORT=none: want a whole number');
+  });
+
+  it.each(['agents.example.com:443', '10.0.0.1:50051', '[::1]:50051'])('takes %s as the target of gRPC', (target) => {
+    expect(loadConfig({ GRPC_PUBLIC_URL: target }).grpcPublicUrl).toBe(target);
+  });
+
+  it.each(['https://agents.example.com:443', 'agents.example.com', 'host:port', 'a b:1'])('refuses %s', (target) => {
+    expect(refusalOf({ GRPC_PUBLIC_URL: target })).toContain('want host:port without a scheme');
+  });
+
   it('treats an empty variable as unset', () => {
     expect(loadConfig({ PORT: '', DATABASE_URL: ' ' })).toEqual(loadConfig({}));
   });

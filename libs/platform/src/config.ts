@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { type ConfigProblem, Environment, type EnvironmentVariables } from './environment.js';
 import { packageRoot } from './package-root.js';
+import { readTlsFiles, type TlsFiles } from './tls-files.js';
 
 /** Injection token of the {@link Config}. */
 export const CONFIG = Symbol('perdure.config');
@@ -15,8 +16,12 @@ export interface Config {
   readonly host: string;
   /** PORT (8080): port of JSON-RPC, agent cards and health checks; 0 takes a free one. */
   readonly port: number;
-  /** GRPC_PORT (50051): reserved for gRPC; nothing listens there yet. */
-  readonly grpcPort: number;
+  /** GRPC_PORT (50051): port of gRPC, on the same address; 0 takes a free one, `off` serves no gRPC: undefined. */
+  readonly grpcPort?: number;
+  /** GRPC_PUBLIC_URL (none): the `host:port` clients use for gRPC, for agent cards behind a proxy; no scheme. */
+  readonly grpcPublicUrl?: string;
+  /** GRPC_TLS_CERT, GRPC_TLS_KEY, GRPC_TLS_CLIENT_CA (none): PEM files; gRPC speaks TLS, with the last one mutual TLS. */
+  readonly grpcTls?: TlsFiles;
   /** PUBLIC_URL (none): the base URL clients use, for agent cards behind a proxy; no slash at its end. */
   readonly publicUrl?: string;
   /** PERDURE_ALLOW_PUBLIC (false): listen on addresses other than loopback although callers are not authenticated. */
@@ -25,6 +30,11 @@ export interface Config {
   readonly databaseUrl?: string;
   /** PERDURE_DATA_DIR (.perdure): folder of the embedded Postgres' data; held as an absolute path. */
   readonly dataDir: string;
+  /**
+   * PERDURE_SECRET_KEY (none; with the embedded database one is made in the data folder): 32 bytes as base64, with which
+   * secrets in the database are encrypted. Several, separated by commas: the first encrypts, all decrypt.
+   */
+  readonly secretKeys: readonly Uint8Array[];
   /** PERDURE_AGENTS (the package's examples/agents): comma separated folders of agent files; held as absolute paths. */
   readonly agentDirs: readonly string[];
   /** PERDURE_WORKER_CONCURRENCY (100): runs at once in one process. */
@@ -51,6 +61,8 @@ export interface Config {
   readonly maxEventsPerTask: number;
   /** PERDURE_MAX_EVENT (1mb): largest single event a handler may emit, and largest result of a step. */
   readonly maxEventBytes: number;
+  /** PERDURE_MAX_RECORDS (10000): most recorded calls in one turn of a handler; all of them are read at each replay. */
+  readonly maxRecordsPerTurn: number;
   /** PERDURE_MAX_STREAMS (10000): most open streams in one process. */
   readonly maxStreams: number;
   /** PERDURE_STREAM_BUFFER (256): events held for a slow reader before it is served from the log. */
@@ -103,6 +115,7 @@ export function loadConfig(variables: EnvironmentVariables = process.env): Confi
     ...limits(env),
     databaseUrl: env.url('DATABASE_URL', ['postgres:', 'postgresql:'], { secret: true }),
     dataDir: resolve(env.text('PERDURE_DATA_DIR', '.perdure')),
+    secretKeys: secretKeys(env),
     agentDirs: env.list('PERDURE_AGENTS', [join(packageRoot(), 'examples/agents')]).map((dir) => resolve(dir)),
     poolSize: env.integer('PERDURE_POOL_SIZE', 10, { min: 2, max: 1_000 }),
     logLevel: env.choice('PERDURE_LOG_LEVEL', LOG_LEVELS, 'info'),
@@ -110,6 +123,14 @@ export function loadConfig(variables: EnvironmentVariables = process.env): Confi
   };
   if (env.problems.length > 0) throw new ConfigError(env.problems);
   return config;
+}
+
+function secretKeys(env: Environment): Uint8Array[] {
+  const keys = env.list('PERDURE_SECRET_KEY', []).map((text) => ({ text, bytes: Buffer.from(text, 'base64') }));
+  const isKey = ({ text, bytes }: (typeof keys)[number]) => /^[A-Za-z0-9+/]{43}=$/.test(text) && bytes.length === 32;
+  const wanted = '32 bytes as base64, such as `openssl rand -base64 32` prints';
+  if (!keys.every(isKey)) return env.refuse('PERDURE_SECRET_KEY', '(hidden)', wanted, []);
+  return keys.map(({ bytes }) => bytes);
 }
 
 function addresses(env: Environment) {
@@ -123,9 +144,25 @@ function addresses(env: Environment) {
     host,
     allowPublic,
     port: env.integer('PORT', 8080, { min: 0, max: 65_535 }),
-    grpcPort: env.integer('GRPC_PORT', 50_051, { min: 0, max: 65_535 }),
     publicUrl: env.url('PUBLIC_URL', ['http:', 'https:']),
+    ...grpc(env),
   };
+}
+
+function grpc(env: Environment) {
+  const isOff = env.raw('GRPC_PORT') === 'off';
+  return {
+    grpcPort: isOff ? undefined : env.integer('GRPC_PORT', 50_051, { min: 0, max: 65_535 }),
+    grpcPublicUrl: hostAndPort(env, 'GRPC_PUBLIC_URL'),
+    grpcTls: readTlsFiles(env, 'GRPC_TLS'),
+  };
+}
+
+/** A target as gRPC names it: a scheme would make some clients look for something else. */
+function hostAndPort(env: Environment, variable: string): string | undefined {
+  const value = env.raw(variable);
+  const isTarget = value === undefined || /^([^\s:/?#@[\]]+|\[[\da-fA-F:.]+\]):\d{1,5}$/.test(value);
+  return isTarget ? value : env.refuse(variable, value, 'host:port without a scheme', undefined);
 }
 
 function isLoopback(host: string): boolean {
@@ -152,6 +189,7 @@ function limits(env: Environment) {
     maxPartsPerMessage: env.integer('PERDURE_MAX_PARTS', 1_000, { min: 1 }),
     maxEventsPerTask: env.integer('PERDURE_MAX_EVENTS', 100_000, { min: 10, max: 2 ** 31 - 1 }),
     maxEventBytes: env.size('PERDURE_MAX_EVENT', '1mb', { min: 1024, max: 1024 ** 3 }),
+    maxRecordsPerTurn: env.integer('PERDURE_MAX_RECORDS', 10_000, { min: 10, max: 1_000_000 }),
     maxStreams: env.integer('PERDURE_MAX_STREAMS', 10_000, { min: 1 }),
     streamBuffer: env.integer('PERDURE_STREAM_BUFFER', 256, { min: 1, max: 1_000_000 }),
     keepAliveMs: env.duration('PERDURE_KEEP_ALIVE', '15s', TIMER),

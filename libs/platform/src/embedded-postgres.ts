@@ -5,7 +5,7 @@ import { type Logger } from './logger.js';
 import { packagedBinaries, usableBinaries } from './postgres-binaries.js';
 import { openCluster, type PostgresCluster, storedPort, storePort } from './postgres-cluster.js';
 import { launchPostgres, type PostgresLaunch, type PostgresProcess, PostgresStartError } from './postgres-process.js';
-import { claimDataFolder } from './postmaster.js';
+import { claimDataFolder, ClusterInUseError } from './postmaster.js';
 
 /** Where and how to run the embedded Postgres. */
 export interface EmbeddedPostgresOptions {
@@ -51,6 +51,22 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   logger.info({ folder: cluster.folder, port }, 'postgres.started');
   const supervisor = new Supervisor({ binaries, cluster, settings, logger, port }, postgres);
   return { url: urlOf(cluster, port), stop: () => supervisor.stop() };
+}
+
+/**
+ * The embedded Postgres on the data in `dataDir`: the one that another process runs, which is left running by `stop`, else one
+ * of our own as {@link startEmbeddedPostgres} starts it.
+ */
+export async function joinEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  try {
+    return await startEmbeddedPostgres(options);
+  } catch (error) {
+    if (!(error instanceof ClusterInUseError)) throw error;
+    const cluster = await openCluster(resolve(options.dataDir), { durable: true });
+    const port = storedPort(cluster);
+    if (port === undefined) throw error;
+    return { url: urlOf(cluster, port), stop: async () => undefined };
+  }
 }
 
 async function launchOnFreePort(

@@ -1,11 +1,18 @@
 export { CONFIG, type Config, ConfigError, loadConfig, type LogFormat, type LogLevel } from './config.js';
 export { parseDuration } from './duration.js';
-export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from './embedded-postgres.js';
+export {
+  type EmbeddedPostgres,
+  type EmbeddedPostgresOptions,
+  joinEmbeddedPostgres,
+  startEmbeddedPostgres,
+} from './embedded-postgres.js';
 export { type ConfigProblem, type EnvironmentVariables } from './environment.js';
 export { createLogger, LOGGER, type Logger } from './logger.js';
 export { packageRoot, packageVersion } from './package-root.js';
 export { closePool, connectionOptions, createPool, type PoolOptions } from './postgres.js';
 export { type ChangedKeys } from './signal-batch.js';
 export { openQueueConnection, type QueueConnection } from './queue-connection.js';
+export { openSecrets, SecretError, Secrets } from './secrets.js';
 export { Signals, type SignalListener } from './signals.js';
 export { parseSize } from './size.js';
+export { type TlsFiles } from './tls-files.js';

@@ -18,7 +18,7 @@ const SECRET_KEYS = [
   'password',
   'secret',
   'token',
-].concat('["x-api-key"]', 'databaseUrl', 'connectionString', 'credentials');
+].concat('["x-api-key"]', 'databaseUrl', 'connectionString', 'credentials', 'secretKeys', 'privateKey');
 
 /**
  * A logger to stdout, or to the destination, in the format and from the level of the config. Secrets are replaced by

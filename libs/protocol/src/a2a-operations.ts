@@ -13,6 +13,11 @@ export interface CallContext {
   extensions: readonly string[];
   /** The caller's key under which a repeated call gives the same result. */
   idempotencyKey?: string;
+  /**
+   * The id of the task that the caller knows by a name of its own. It is meant where the request names no task: a message
+   * makes the task under this id, or goes to it where it is there; and where no task has the id that the request names.
+   */
+  namedTask?: string;
   /** The sequence after which a stream resumes. */
   lastEventId?: number;
   /** Aborts when the caller is gone. */
@@ -28,9 +33,7 @@ export interface Sequenced<T> {
   json?: string;
 }
 
-type Method = (typeof A2AService.method)[keyof typeof A2AService.method];
-
-type Operation<M extends Method> = M extends {
+type Operation<M> = M extends {
   methodKind: 'server_streaming';
   input: infer I extends DescMessage;
   output: infer O extends DescMessage;
@@ -40,10 +43,13 @@ type Operation<M extends Method> = M extends {
     ? (request: MessageShape<I>, context: CallContext) => Promise<MessageShape<O>>
     : never;
 
+/** The methods of a service as one interface: a promise for each unary one, sequenced messages for each streaming one. */
+export type OperationsOf<Service extends { readonly method: object }> = {
+  [Name in keyof Service['method']]: Operation<Service['method'][Name]>;
+};
+
 /**
  * The operations of A2A as one interface, derived from the service in `a2a.proto`: a method that the proto gains must be
  * served before the code compiles. Unary operations give a promise, streaming ones sequenced messages; all fail with A2AError.
  */
-export type A2AOperations = {
-  [Name in keyof typeof A2AService.method]: Operation<(typeof A2AService.method)[Name]>;
-};
+export type A2AOperations = OperationsOf<typeof A2AService>;

@@ -1,4 +1,6 @@
 export * from './gen/lf/a2a/v1/a2a_pb.js';
+/** Package a2a.v1: the messages and the service of A2A 0.3 over gRPC. */
+export * as v03 from './gen/a2a/v1/a2a_pb.js';
 export {
   BadRequestSchema,
   type BadRequest,
@@ -28,10 +30,23 @@ export {
   type ErrorMapping,
   type FieldViolation,
 } from './a2a-error.js';
-export { type A2AOperations, type CallContext, type Sequenced } from './a2a-operations.js';
+export { type A2AOperations, type CallContext, type OperationsOf, type Sequenced } from './a2a-operations.js';
+export { jsonViolation } from './json-guard.js';
+export { type CardDialect, type CardReport, checkCard } from './card-check.js';
+export { type CardFinding, cardError, cardWarning } from './card-finding.js';
+export { canonicalForms, type CardForm } from './card-form.js';
+export { CARD_KEY_ALGORITHM, type CardSigningKey, cardSigningKey, type NewCardKey, newCardKey } from './card-key.js';
+export {
+  type CardKeyLookup,
+  type CardKeyName,
+  type CardSignatureVerdict,
+  signCard,
+  verifyCardSignatures,
+} from './card-signature.js';
 export { messageViolations, partViolations } from './message-rules.js';
+export { decodeBinary, encodeBinary } from './proto-binary.js';
 export { decodeJson, jsonText, toJsonObject } from './proto-json.js';
 export { requiredFieldViolations } from './required-fields.js';
 export { applyArtifactUpdate, applyEvent } from './task-fold.js';
 export { isInterrupted, isSettled, isTerminal } from './task-state.js';
-export { negotiateVersion, SUPPORTED_VERSIONS, type SupportedVersion } from './version.js';
+export { negotiateVersion, requireVersion, SUPPORTED_VERSIONS, type SupportedVersion } from './version.js';

@@ -21,9 +21,9 @@ const CREATE_TYPES = [
 ];
 const APPEND_TYPES = [
   ...['text', 'uuid', 'int8', 'int4', 'int4', 'timestamptz', 'int2', 'json', 'timestamptz', 'json', 'int4'],
-  ...['int4', 'bool', 'int4', 'int4', 'int4'],
+  ...['int4', 'bool', 'timestamptz', 'int4', 'int4', 'int4'],
 ];
-const JOURNAL_TYPES = ['int4', 'int4', 'text', 'text'];
+const JOURNAL_TYPES = ['int4', 'text', 'int4', 'text', 'text'];
 
 /**
  * JSON texts travel as one text, split by Postgres: escaping each of them as an array element costs more than all else
@@ -122,12 +122,14 @@ function appendValues(groups: readonly AppendGroup[]): unknown[] {
     plain(rows.map((row) => row.snapshot && row.snapshot.base + row.snapshot.events.length)),
     plain(rows.map((row) => row.last.inputs)),
     plain(rows.map((row) => row.last.release ?? false)),
+    times(rows.map((row) => row.last.due)),
     plain(eventStarts),
     plain(recordStarts),
     plain(rows.map((row) => row.journal.length)),
     joined(events),
     joined(journal.map((record) => record.value)),
     plain(journal.map((record) => record.turn)),
+    journal.map((record) => record.branch),
     plain(journal.map((record) => record.position)),
     journal.map((record) => record.kind),
     journal.map((record) => record.name),
@@ -192,7 +194,8 @@ const appendParts = (from: number) => {
   l as materialized (
     select a.*, held.agent, held.old_state
     from unnest(${list(APPEND_TYPES, from)}) with ordinality
-        a(tenant, id, token, base, n, at, state, status, status_at, snapshot, snapshot_at, inputs, release, s, js, jn, i),
+        a(tenant, id, token, base, n, at, state, status, status_at, snapshot, snapshot_at, inputs, release, due,
+          s, js, jn, i),
       lateral (
         select t.agent, t.state as old_state from perdure.tasks t
         where t.tenant_id = a.tenant and t.id = a.id and t.lease_token = a.token and t.last_sequence = a.base
@@ -208,20 +211,23 @@ const appendParts = (from: number) => {
       snapshot = coalesce(a.snapshot, t.snapshot),
       snapshot_sequence = coalesce(a.snapshot_at, t.snapshot_sequence),
       lease_owner = case when a.release then null else t.lease_owner end,
-      run_at = case when a.release then null else t.run_at end,
+      run_at = case when a.release then a.due else t.run_at end,
       deadline = case when a.state in (${TERMINAL}) then null else t.deadline end
     from l a
     where t.tenant_id = a.tenant and t.id = a.id and t.lease_token = a.token and t.last_sequence = a.base
-    returning a.i::int4, a.tenant, a.id, a.agent, a.old_state, t.state, a.base, a.n, a.s, a.js, a.jn),
+    returning a.i::int4, a.tenant, a.id, a.agent, a.old_state, t.state, a.base, a.n, a.due, a.s, a.js, a.jn),
   e as (
     insert into perdure.task_events (tenant_id, task_id, sequence, event)
     select u.tenant, u.id, u.base + v.k::int4, v.event
     from u, x, unnest(x.events[u.s:u.s+u.n-1]) with ordinality v(event, k)),
   j as (
-    insert into perdure.task_journal (tenant_id, task_id, turn, position, kind, name, value)
-    select u.tenant, u.id, r.turn, r.position, r.kind, r.name, r.value
-    from u, x, unnest(${journal.join(', ')}, x.results[u.js:u.js+u.jn-1]) r(turn, position, kind, name, value)
-    where u.jn > 0)`;
+    insert into perdure.task_journal (tenant_id, task_id, turn, branch, position, kind, name, value)
+    select u.tenant, u.id, r.turn, r.branch, r.position, r.kind, r.name, r.value
+    from u, x, unnest(${journal.join(', ')}, x.results[u.js:u.js+u.jn-1]) r(turn, branch, position, kind, name, value)
+    where u.jn > 0),
+  d as (
+    insert into perdure.outbox (tenant_id, task_id, run_at)
+    select u.tenant, u.id, u.due from u where u.due is not null)`;
 };
 
 const CREATED = `select tenant, agent, state, 1 as delta from c`;

@@ -11,6 +11,7 @@ import {
   IdempotencyKeyTakenError,
   InputPendingError,
   LeaseLostError,
+  TaskIdTakenError,
   type Write,
 } from './writes.js';
 
@@ -153,7 +154,7 @@ export class GroupCommitter {
       return tell(await this.commit(items.slice(half)));
     }
     const [item] = items;
-    item?.reject(constraintOf(error) === 'idempotency_keys_pkey' ? new IdempotencyKeyTakenError() : error);
+    item?.reject(refusalOf(item.write, constraintOf(error)) ?? error);
   }
 
   /** Runs one statement for all items and returns those whose fence did not hold. */
@@ -219,8 +220,9 @@ export class GroupCommitter {
       return this.holds('task_events where sequence = $3 and event = $4', write, [sequence, event]);
     const record = write.kind === 'append' ? write.journal?.[0] : undefined;
     if (!record) return false;
-    const { turn, position, kind } = record;
-    return this.holds('task_journal where turn = $3 and position = $4 and kind = $5', write, [turn, position, kind]);
+    const { turn, branch, position, kind } = record;
+    const place = 'task_journal where turn = $3 and branch = $4 and position = $5 and kind = $6';
+    return this.holds(place, write, [turn, branch, position, kind]);
   }
 
   private async holds(from: string, { tenantId, taskId }: Write, values: unknown[]): Promise<boolean> {
@@ -277,6 +279,17 @@ export class GroupCommitter {
     throw new Error('the committer is stopped');
   }
 }
+
+/** Why a write is refused that violates the constraint; undefined where that is nobody's to foresee. */
+function refusalOf({ kind }: Write, constraint: string | undefined): Error | undefined {
+  if (constraint === 'idempotency_keys_pkey') return new IdempotencyKeyTakenError();
+  return kind === 'create' && constraint !== undefined && TASK_KEYS.has(constraint)
+    ? new TaskIdTakenError()
+    : undefined;
+}
+
+/** The keys that a new task's rows share with those of a task of the same id; any of them may be the first to be checked. */
+const TASK_KEYS = new Set(['tasks_pkey', 'task_events_pkey', 'task_messages_pkey']);
 
 function tell(committed: readonly Item[]): void {
   for (const item of committed) item.resolve();

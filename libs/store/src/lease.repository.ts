@@ -58,6 +58,12 @@ export class LeaseRepository {
     return rowCount === 1;
   }
 
+  /** What time it is, by the clock that decides. */
+  async now(db: Queryable): Promise<Date> {
+    const { rows } = await db.query<{ now: Date }>('select clock_timestamp() as now');
+    return rows[0]!.now;
+  }
+
   /** Ends a run that leaves the task as it is, with nothing due (the clean-up after a cancel). */
   async finish(db: Queryable, lease: Lease): Promise<void> {
     await db.query(

@@ -4,6 +4,7 @@ import { type GroupCommitter } from './group-committer.js';
 import { IdempotencyRepository } from './idempotency.repository.js';
 import { LeaseRepository } from './lease.repository.js';
 import { OutboxRepository } from './outbox.repository.js';
+import { SigningKeyRepository } from './signing-key.repository.js';
 import { TaskLogRepository } from './task-log.repository.js';
 import { TaskRepository } from './task.repository.js';
 import { TurnRepository } from './turn.repository.js';
@@ -18,6 +19,7 @@ export class Store {
   readonly leases = new LeaseRepository();
   readonly outbox = new OutboxRepository();
   readonly idempotency = new IdempotencyRepository();
+  readonly signingKeys = new SigningKeyRepository();
 
   constructor(
     pool: pg.Pool,

@@ -93,11 +93,11 @@ export class TaskLogRepository {
     );
   }
 
-  /** What a turn has recorded so far, by position. */
+  /** What a turn has recorded so far, by branch and position. */
   async journal(db: Queryable, { tenantId, taskId }: TaskKey, turn: number): Promise<JournalRecord[]> {
     const { rows } = await db.query<JournalRecord>(
-      `select turn, position, kind, name, value from perdure.task_journal
-       where tenant_id = $1 and task_id = $2 and turn = $3 order by position`,
+      `select turn, branch, position, kind, name, value from perdure.task_journal
+       where tenant_id = $1 and task_id = $2 and turn = $3 order by branch, position`,
       [tenantId, taskId, turn],
     );
     return rows;

@@ -28,6 +28,8 @@ export interface CreateWrite {
 /** A recorded result of a durable call. */
 export interface JournalRecord {
   readonly turn: number;
+  /** Path of the parallel branch or step that the call belongs to; empty in the handler itself. */
+  readonly branch: string;
   readonly position: number;
   readonly kind: string;
   readonly name: string | null;
@@ -51,8 +53,10 @@ export interface AppendWrite {
   /** Artifacts as they stand after the last of `events`. */
   readonly snapshot?: string;
   readonly journal?: readonly JournalRecord[];
-  /** Ends the run: no holder, nothing due. */
+  /** Ends the run: no holder, and nothing due but at `due`. */
   readonly release?: boolean;
+  /** With `release`: when the next run is due, with a job for the queue. */
+  readonly due?: Date;
   /** Commits only while the task has just so many client messages. */
   readonly inputs?: number;
 }
@@ -71,6 +75,11 @@ export class LeaseLostError extends Error {
 /** The client has sent a message that the run has not seen. Nothing was written. */
 export class InputPendingError extends Error {
   override readonly name = 'InputPendingError';
+}
+
+/** There is a task of that id already. Nothing was written. */
+export class TaskIdTakenError extends Error {
+  override readonly name = 'TaskIdTakenError';
 }
 
 /** The idempotency key is taken. Nothing was written. */

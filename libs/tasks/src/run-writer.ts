@@ -65,16 +65,21 @@ export class RunWriter {
   /** Emits an event. Resolves when the run's window has room for the next one. */
   async emit(response: StreamResponse, record?: JournalRecord): Promise<void> {
     await this.notSettling();
-    if (this.waiting >= 4 * WINDOW) {
-      throw new InvalidOutputError('emissions are not awaited, and too many are under way');
-    }
+    this.assertMayRunAhead();
     // The last number is kept for the event that ends the task.
     if (this.sequence + 1 >= this.config.maxEventsPerTask) {
       throw new InvalidOutputError(`the task has ${this.sequence} events; that is the limit (PERDURE_MAX_EVENTS)`);
     }
     void this.append(this.encoded(response), record);
-    while (this.waiting >= WINDOW) await new Promise<void>((resolve) => this.queue.push(resolve));
-    this.assertGoing();
+    await this.room();
+  }
+
+  /** Records what has no effect outside, such as a random number. Resolves when the run's window has room, like `emit`. */
+  async note(record: JournalRecord): Promise<void> {
+    await this.notSettling();
+    this.assertMayRunAhead();
+    void this.append(undefined, record);
+    await this.room();
   }
 
   /** Records the result of a durable call. Resolves when it, and all before it, is committed. */
@@ -98,9 +103,21 @@ export class RunWriter {
    * is too large; the run may go on then.
    */
   async settle(settlement: Settlement): Promise<void> {
+    await this.end(() => this.commitSettlement(settlement));
+  }
+
+  /** Ends the run in the middle of its turn: gives the lease back until `due`, and leaves the task as it is. */
+  async suspend(due: Date): Promise<void> {
+    await this.end(async () => {
+      await this.store.committer.submit({ ...this.write(undefined), release: true, due });
+      this.ended = true;
+    });
+  }
+
+  private async end(commit: () => Promise<void>): Promise<void> {
     await this.notSettling();
     await this.waitForRoom();
-    this.settling = this.commitSettlement(settlement);
+    this.settling = commit();
     try {
       await this.settling;
     } finally {
@@ -171,6 +188,16 @@ export class RunWriter {
   private take(response: StreamResponse): void {
     applyEvent(this.task, response);
     if (response.payload.case === 'artifactUpdate') this.artifactsChanged = true;
+  }
+
+  private assertMayRunAhead(): void {
+    if (this.waiting < 4 * WINDOW) return;
+    throw new InvalidOutputError('calls are not awaited, and too many are under way');
+  }
+
+  private async room(): Promise<void> {
+    while (this.waiting >= WINDOW) await new Promise<void>((resolve) => this.queue.push(resolve));
+    this.assertGoing();
   }
 
   /** A snapshot costs as much as the task is large, so the gap to the next one doubles: each event pays a constant share. */

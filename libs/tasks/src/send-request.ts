@@ -96,6 +96,8 @@ function essence(mediaType: string): string {
 
 function idempotencyClaim(request: SendMessageRequest, { idempotencyKey }: CallContext): IdempotencyClaim | null {
   if (idempotencyKey === undefined) return null;
-  const requestHash = createHash('sha256').update(jsonText(SendMessageRequestSchema, request)).digest('base64url');
+  // Where the request goes is part of the key's scope, and stands in the URL on one binding and in the field on another.
+  const text = jsonText(SendMessageRequestSchema, { ...request, tenant: '' });
+  const requestHash = createHash('sha256').update(text).digest('base64url');
   return { key: idempotencyKey, requestHash };
 }

@@ -55,6 +55,8 @@ export interface Submission {
   readonly message: Message;
   readonly request: CallRequest;
   readonly idempotency: IdempotencyClaim | null;
+  /** The id of the task, should the message make one; a new one where absent. */
+  readonly taskId?: string;
   /** Holder of a reserved slot; null leaves the task to the queue. */
   readonly leaseOwner: string | null;
 }
@@ -90,12 +92,12 @@ export class TaskJournal {
 
   /**
    * Commits a new task with its first message.
-   * @throws IdempotencyKeyTakenError; A2AError RESOURCE_EXHAUSTED.
+   * @throws IdempotencyKeyTakenError, TaskIdTakenError; A2AError RESOURCE_EXHAUSTED.
    */
   async create(submission: Submission): Promise<NewTask> {
     const { tenantId, owner, agent, request, leaseOwner } = submission;
     const at = new Date();
-    const taskId = newTaskId();
+    const taskId = submission.taskId ?? newTaskId();
     const contextId = submission.message.contextId || randomUUID();
     const message = create(MessageSchema, { ...submission.message, taskId, contextId });
     const submitted = taskStatus(TaskState.SUBMITTED, at);

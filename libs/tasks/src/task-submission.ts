@@ -1,4 +1,4 @@
-import { fromJson, type JsonValue } from '@bufbuild/protobuf';
+import { create, fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { type Agent } from '#agents';
 import { A2AError, type CallContext, jsonText, type Message, MessageSchema, type Task } from '#protocol';
 import {
@@ -6,6 +6,7 @@ import {
   type IdempotencyRecord,
   type IdempotencyScope,
   type Store,
+  TaskIdTakenError,
   type TaskKey,
 } from '#store';
 import { type ClaimedRun, type RunLoader } from './claimed-run.js';
@@ -40,15 +41,28 @@ export class TaskSubmission {
   async submit(agent: Agent, send: SendRequest, context: CallContext): Promise<Submitted> {
     const earlier = await this.earlier(agent, send, context);
     if (earlier) return earlier;
+    return this.place(agent, context.namedTask === undefined ? send : await this.addressed(send, context), context);
+  }
+
+  private async place(agent: Agent, send: SendRequest, context: CallContext): Promise<Submitted> {
     try {
       const message = await answerDirectly(agent, send, context);
       if (message) return await this.keepAnswer(agent, send, context, message);
       return await this.withSlot(agent, (worker) => this.accept(agent, send, context, worker));
     } catch (error) {
+      // Another message made the task of that name in the meantime: this one goes to it.
+      if (error instanceof TaskIdTakenError) return this.place(agent, await this.addressed(send, context), context);
       const raced = error instanceof IdempotencyKeyTakenError && (await this.earlier(agent, send, context));
       if (raced) return raced;
       throw error;
     }
+  }
+
+  /** A message that names no task goes to the one that its sender knows by a name, where that exists. */
+  private async addressed(send: SendRequest, { tenant, namedTask }: CallContext): Promise<SendRequest> {
+    if (namedTask === undefined || send.message.taskId !== '') return send;
+    const row = await this.store.tasks.find(this.store.db, { tenantId: tenant, taskId: namedTask });
+    return row ? { ...send, message: create(MessageSchema, { ...send.message, taskId: namedTask }) } : send;
   }
 
   /** Reserves a slot for the time of the acceptance; `work` keeps it by calling `start`, and anything else gives it back. */
@@ -71,6 +85,7 @@ export class TaskSubmission {
     const submission: Submission = {
       ...{ tenantId: context.tenant, owner: context.principal, agent, message: send.message },
       ...{ request: send.call, idempotency: send.idempotency, leaseOwner: worker?.owner ?? null },
+      taskId: context.namedTask,
     };
     if (send.message.taskId !== '') return this.acceptInput(submission, worker);
     const { key, accepted, run, announce } = await this.journal.create(submission);

@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
-import { type Agent, type AgentRegistry } from '#agents';
+import { type Agent, type AgentRegistry, canStream } from '#agents';
 import { type Config } from '#platform';
 import {
   A2AError,
@@ -67,6 +67,7 @@ export class TaskService implements A2AOperations {
 
   /** The task, then its events as they come, until the task ends or asks for input. */
   async *sendStreamingMessage(request: SendMessageRequest, context: CallContext): Updates {
+    assertStreams(this.agent(context));
     const { agent, send } = this.checked(request, context);
     const giveRoomBack = this.parts.streams.takeRoom();
     try {
@@ -106,6 +107,7 @@ export class TaskService implements A2AOperations {
 
   /** The task as it stands, then its events; after `lastEventId`, only the events that followed it, even of an ended task. */
   async *subscribeToTask(request: SubscribeToTaskRequest, context: CallContext): Updates {
+    assertStreams(this.agent(context));
     const key = await this.ownKey(request.id, context);
     const giveRoomBack = this.parts.streams.takeRoom();
     const subscription = this.parts.streams.subscribe(key, 0);
@@ -143,11 +145,14 @@ export class TaskService implements A2AOperations {
   }
 
   /** The key of a task of this agent and tenant. Another's task is answered like one that is not there. */
-  private async ownKey(id: string, { tenant, agent }: CallContext): Promise<TaskKey> {
-    const key = { tenantId: tenant, taskId: id.toLowerCase() };
-    const row = isTaskId(id) ? await this.store.tasks.find(this.store.db, key) : undefined;
-    if (row?.agent !== agent) throw taskNotFound(id);
-    return key;
+  private async ownKey(id: string, { tenant, agent, namedTask }: CallContext): Promise<TaskKey> {
+    for (const taskId of [id.toLowerCase(), namedTask]) {
+      if (taskId === undefined || !isTaskId(taskId)) continue;
+      const key = { tenantId: tenant, taskId };
+      const row = await this.store.tasks.find(this.store.db, key);
+      if (row?.agent === agent) return key;
+    }
+    throw taskNotFound(id);
   }
 
   private async read(key: TaskKey, historyLength: number | undefined): Promise<Task> {
@@ -239,6 +244,11 @@ export class TaskService implements A2AOperations {
       throw A2AError.invalidParams('pageSize', `must be from 1 to ${pageSizeMax}`);
     return pageSize;
   }
+}
+
+function assertStreams(agent: Agent): void {
+  if (canStream(agent)) return;
+  throw new A2AError('UNSUPPORTED_OPERATION', { message: 'The agent does not stream: its card says so' });
 }
 
 /** A stream ends with its task, and where the task asks for input; it stays open while an authorisation is awaited. */

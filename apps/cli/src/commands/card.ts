@@ -3,6 +3,7 @@ import type { AgentCardJson, AgentSkillJson } from '#protocol';
 import { fetchCard } from '../agent-address.js';
 import { addressOf, type TargetOptions, withTarget } from '../target.js';
 import { type Terminal } from '../terminal.js';
+import { cardVerifyCommand } from './card-verify.js';
 
 interface CardOptions extends TargetOptions {
   readonly json?: boolean;
@@ -11,8 +12,10 @@ interface CardOptions extends TargetOptions {
 /** `perdure card`: fetches an agent's card and prints it for people. */
 export function cardCommand(terminal: Terminal): Command {
   return withTarget(new Command('card'))
-    .summary('print what an agent says about itself')
+    .summary('print what an agent says about itself, or verify it')
     .description("Fetches an agent's card and prints it.")
+    .enablePositionalOptions()
+    .addCommand(cardVerifyCommand(terminal))
     .option('--json', 'print the card as JSON')
     .action(async (url: string, options: CardOptions) => {
       const card = await fetchCard(addressOf(url, options));

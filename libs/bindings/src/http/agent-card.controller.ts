@@ -1,8 +1,9 @@
 import { Controller, Get, Inject, NotFoundException, Options, Req, Res } from '@nestjs/common';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { type PathAddress } from '../address.js';
-import { AgentCards } from './agent-cards.js';
-import { isNotModified } from './conditional-request.js';
+import { AgentCards, type CardVariant } from './agent-cards.js';
+import { allowFromAnywhere, type DocumentPolicy, sendDocument } from './document.js';
+import { requestedVersion } from './http-parameters.js';
 
 /** The card of the default agent, of each agent, and of each for one tenant; `agent.json` is its name in older clients. */
 const PATHS = ['', '/agents/:agent', '/:tenant', '/agents/:agent/:tenant'].flatMap((base) => [
@@ -10,37 +11,28 @@ const PATHS = ['', '/agents/:agent', '/:tenant', '/agents/:agent/:tenant'].flatM
   `${base}/.well-known/agent.json`,
 ]);
 
+const POLICY: DocumentPolicy = { contentType: 'application/json', maxAgeSeconds: 60, vary: 'A2A-Version' };
+
 /** Public agent cards (specification section 8.2): GET and HEAD, cacheable, readable from any web page, without the database. */
 @Controller()
 export class AgentCardController {
   constructor(@Inject(AgentCards) private readonly cards: AgentCards) {}
 
   @Get(PATHS)
-  card(@Req() request: FastifyRequest, @Res() reply: FastifyReply): void {
-    const card = this.cards.at(request.params as PathAddress);
+  async card(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const card = await this.cards.at(request.params as PathAddress, variantFor(requestedVersion(request)));
     if (!card) throw new NotFoundException();
-    reply.headers({
-      'access-control-allow-origin': '*',
-      'cache-control': 'public, max-age=60',
-      etag: card.etag,
-      'last-modified': card.lastModified.toUTCString(),
-      vary: 'A2A-Version',
-    });
-    if (isNotModified(request.headers, card)) void reply.code(304).send();
-    else void reply.header('content-type', 'application/json').send(card.body);
+    sendDocument(request, reply, card, POLICY);
   }
 
   /** Browsers ask first when a page sends `A2A-Version`, as the JavaScript SDK does. */
   @Options(PATHS)
   preflight(@Res() reply: FastifyReply): void {
-    void reply
-      .code(204)
-      .headers({
-        'access-control-allow-origin': '*',
-        'access-control-allow-methods': 'GET, HEAD',
-        'access-control-allow-headers': '*',
-        'access-control-max-age': '86400',
-      })
-      .send();
+    allowFromAnywhere(reply);
   }
+}
+
+/** A card is no operation: who asks in a version that is not served learns from it which ones are. */
+function variantFor(version: string | undefined): CardVariant {
+  return /^\s*[1-9]/.test(version ?? '') ? 'current' : 'hybrid';
 }

@@ -2,7 +2,7 @@ import { type IncomingHttpHeaders } from 'node:http';
 
 /** What identifies one version of a document. */
 export interface Version {
-  /** In quotes, as in the header. */
+  /** In quotes, as in the header, with `W/` before them where it is weak. */
   readonly etag: string;
   /** Whole seconds, as HTTP can say them. */
   readonly lastModified: Date;
@@ -14,7 +14,8 @@ export interface Version {
  */
 export function isNotModified(headers: IncomingHttpHeaders, { etag, lastModified }: Version): boolean {
   const known = headers['if-none-match'];
-  if (known !== undefined) return known.trim() === '*' || opaqueTags(known).includes(etag);
+  if (known !== undefined)
+    return known.trim() === '*' || opaqueTags(known).some((tag) => opaqueTags(etag).includes(tag));
   const since = headers['if-modified-since'];
   return since !== undefined && lastModified.getTime() <= Date.parse(since);
 }

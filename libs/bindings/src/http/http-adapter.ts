@@ -34,6 +34,7 @@ export function createHttpAdapter(config: Pick<Config, 'maxBodyBytes' | 'streamS
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: 5_000 },
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
+    rewriteUrl: withPlainColons,
     frameworkErrors: refuseUnroutable,
     clientErrorHandler: refuseMalformed,
   });
@@ -42,6 +43,11 @@ export function createHttpAdapter(config: Pick<Config, 'maxBodyBytes' | 'streamS
   listRoutes(server);
   dropStalledReaders(server, config.streamStallMs);
   return adapter;
+}
+
+/** A colon in a path comes before a verb (`/message:send`), and some clients encode it. Bytes of the query stay as they are. */
+function withPlainColons({ url = '/' }: { url?: string }): string {
+  return url.includes('%3') ? url.replace(/^[^?]*/, (path) => path.replaceAll(/%3a/gi, ':')) : url;
 }
 
 function takeBytes(server: FastifyInstance): void {

@@ -5,6 +5,8 @@ import { A2AError, type A2AErrorReason, errorDetails } from '#protocol';
 import { clientError } from '../client-error.js';
 import { errorText } from '../jsonrpc/jsonrpc-response.js';
 import { httpErrorBody, httpErrorMessage } from './http-error.js';
+import { JSON_TYPE } from './json-body.js';
+import { jsonMediaType } from './json-media-type.js';
 
 interface HttpFault {
   readonly status: number;
@@ -30,7 +32,7 @@ export class HttpErrorFilter implements ExceptionFilter {
     const fault = this.fault(thrown, request, reply);
     // Reading on to the end of a body that is too large lets its sender see the answer instead of a reset connection.
     if (fault.status === 413) reply.removeHeader('connection');
-    void reply.code(fault.status).header('content-type', 'application/json').send(bodyOf(fault, request));
+    void reply.code(fault.status).header('content-type', contentTypeOf(request)).send(bodyOf(fault, request));
   }
 
   private fault(thrown: unknown, request: FastifyRequest, reply: FastifyReply): HttpFault {
@@ -59,12 +61,22 @@ function pathOf(request: FastifyRequest): string {
   return request.url.split('?', 1)[0] ?? '/';
 }
 
+function contentTypeOf(request: FastifyRequest): string {
+  return bindingOf(request) === 'HTTP+JSON' ? jsonMediaType(request) : JSON_TYPE;
+}
+
 /** What a JSON-RPC client can read, on its routes; elsewhere the shape of google.rpc.Status. */
 function bodyOf({ status, message }: HttpFault, request: FastifyRequest): string {
-  const { binding } = request.routeOptions.config as { binding?: string };
-  if (binding !== 'JSONRPC') return httpErrorBody(status, message);
   const error = new A2AError(reasonOf(status), { message });
-  return errorText(null, { error, details: errorDetails(error) });
+  const details = errorDetails(error);
+  return bindingOf(request) === 'JSONRPC'
+    ? errorText(null, { error, details })
+    : httpErrorBody(status, message, { details });
+}
+
+/** The binding that a route belongs to, if any. */
+function bindingOf({ routeOptions }: FastifyRequest): string | undefined {
+  return (routeOptions.config as { binding?: string }).binding;
 }
 
 function reasonOf(status: number): A2AErrorReason {

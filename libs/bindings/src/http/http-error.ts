@@ -1,3 +1,5 @@
+import { type JsonObject } from '@bufbuild/protobuf';
+
 /** Status names of google.rpc.Code for the HTTP statuses that the server itself gives. */
 const STATUS_NAMES: Readonly<Record<number, string>> = {
   404: 'NOT_FOUND',
@@ -26,8 +28,24 @@ export function httpErrorMessage(status: number): string {
   return MESSAGES[status] ?? MESSAGES[status < 500 ? 400 : 500]!;
 }
 
-/** The JSON body of an HTTP error, in the shape of google.rpc.Status as A2A shows it. */
-export function httpErrorBody(status: number, message = httpErrorMessage(status)): string {
-  const name = STATUS_NAMES[status] ?? (status < 500 ? 'INVALID_ARGUMENT' : 'INTERNAL');
-  return JSON.stringify({ error: { code: status, status: name, message } });
+/** What an error says beside its HTTP status and its text. */
+export interface StatusFields {
+  /** A name of google.rpc.Code. */
+  readonly name?: string;
+  /** ProtoJSON objects, each with its `@type`. */
+  readonly details?: readonly JsonObject[];
+}
+
+/** The JSON body of an HTTP error, in the shape of google.rpc.Status as A2A shows it (specification section 11.6). */
+export function httpErrorBody(
+  status: number,
+  message = httpErrorMessage(status),
+  { name = statusName(status), details = [] }: StatusFields = {},
+): string {
+  const error = { code: status, status: name, message, ...(details.length > 0 && { details }) };
+  return JSON.stringify({ error });
+}
+
+function statusName(status: number): string {
+  return STATUS_NAMES[status] ?? (status < 500 ? 'INVALID_ARGUMENT' : 'INTERNAL');
 }

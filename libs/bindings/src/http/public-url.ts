@@ -24,7 +24,7 @@ export class PublicUrl {
 }
 
 /** A host to connect to: nobody can connect to "all addresses". */
-function reachable(host: string): string {
+export function reachable(host: string): string {
   if (host === '0.0.0.0' || host === '::') return 'localhost';
   return isIPv6(host) ? `[${host}]` : host;
 }

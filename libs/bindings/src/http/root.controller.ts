@@ -21,12 +21,13 @@ export class RootController {
       description: 'A durable task-execution server that speaks A2A, the Agent2Agent protocol',
       version: packageVersion(),
       protocolVersions: SUPPORTED_VERSIONS,
-      agents: this.agents.all().map(({ id, card }) => ({
+      agents: this.agents.listed().map(({ id, card }) => ({
         id,
         name: card.name,
         description: card.description,
         default: id === this.agents.default.id,
         jsonRpc: `${base}/agents/${id}`,
+        httpJson: `${base}/agents/${id}`,
         card: `${base}/agents/${id}/.well-known/agent-card.json`,
       })),
       health: `${base}/health/ready`,

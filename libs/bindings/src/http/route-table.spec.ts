@@ -8,6 +8,7 @@ describe('RouteTable', () => {
   table.add('POST', '/:tenant');
   table.add('GET', '/agents/:agent/card.json');
   table.add('POST', '/message::send');
+  table.add('POST', '/tasks/:id(.+)::cancel');
 
   it.each([
     ['/', ['GET', 'HEAD', 'POST']],
@@ -17,6 +18,10 @@ describe('RouteTable', () => {
     ['/agents/a/cardXjson', []],
     ['/agents//card.json', []],
     ['/message:send', ['POST']],
+    ['/tasks/t-1:cancel', ['POST']],
+    ['/tasks/t-1:cancel/', ['POST']],
+    ['/tasks/:cancel', []],
+    ['/tasks/t-1', []],
     ['/a/b', []],
   ])('knows the methods at %s', (path, methods) => {
     expect(table.methodsAt(path)).toEqual(methods);

@@ -7,11 +7,11 @@ interface Route {
 export class RouteTable {
   private readonly routes: Route[] = [];
 
-  /** Takes a route in Fastify's spelling: `/agents/:agent`, `::` for a colon. */
+  /** Takes a route in Fastify's spelling: `/agents/:agent`, `::` for a colon, `:id(.+)` where text follows. */
   add(methods: string | readonly string[], url: string): void {
     const pattern = url
       .replace(/\/$/, '')
-      .split(/(::|:[A-Za-z]\w*)/)
+      .split(/(::|:[A-Za-z]\w*(?:\(\.\+\))?)/)
       .map((piece) => (piece === '::' ? ':' : piece.startsWith(':') ? '[^/]+' : escaped(piece)))
       .join('');
     this.routes.push({ methods: [methods].flat(), pattern: new RegExp(`^${pattern}/?$`) });

@@ -1,61 +1,18 @@
 import { type DescMethod, type Message } from '@bufbuild/protobuf';
 import { A2AError, decodeJson, requiredFieldViolations } from '#protocol';
-import { methodNamed } from '../operations.js';
 
 /** The id of a request, given back in its answer with its type. */
 export type JsonRpcId = string | number | null;
 
-/** What a client sent, as far as HTTP knows. */
-export interface JsonRpcBody {
-  readonly contentType: string | undefined;
-  readonly contentEncoding: string | undefined;
-  readonly bytes: Uint8Array | undefined;
-}
-
 const MAX_ID_LENGTH = 1024;
-const MAX_ECHO = 64;
-
-const utf8 = new TextDecoder('utf-8', { fatal: true });
-
-/**
- * The JSON value of a request body. Throws A2AError CONTENT_TYPE_NOT_SUPPORTED for anything but plain `application/json`, and
- * PARSE_ERROR for what is not UTF-8 or not JSON.
- */
-export function parseBody({ contentType, contentEncoding, bytes }: JsonRpcBody): unknown {
-  checkContentType(contentType, contentEncoding);
-  let text: string;
-  try {
-    text = utf8.decode(bytes);
-  } catch (cause) {
-    throw new A2AError('PARSE_ERROR', { message: 'The request is not valid UTF-8', cause });
-  }
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new A2AError('PARSE_ERROR', { cause });
-  }
-}
-
-function checkContentType(contentType: string | undefined, contentEncoding: string | undefined): void {
-  const mediaType = contentType?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
-  if (mediaType !== 'application/json') {
-    const given = mediaType === '' ? 'absent' : clipped(mediaType);
-    throw new A2AError('CONTENT_TYPE_NOT_SUPPORTED', {
-      message: `Content-Type must be application/json, it is ${given}`,
-    });
-  }
-  if (contentEncoding !== undefined && contentEncoding.trim().toLowerCase() !== 'identity') {
-    throw new A2AError('CONTENT_TYPE_NOT_SUPPORTED', { message: 'Content-Encoding is not supported' });
-  }
-}
 
 /** The id to answer with: the request's own where it has a valid one, else null, as JSON-RPC demands. */
 export function idOf(json: unknown): JsonRpcId {
   return isObject(json) && isId(json.id) ? json.id : null;
 }
 
-/** The method that a request names, and its `params` as they came. Throws A2AError INVALID_REQUEST and METHOD_NOT_FOUND. */
-export function readEnvelope(json: unknown): { method: DescMethod; params: unknown } {
+/** The method that a request names, and its `params` as they came. Throws A2AError INVALID_REQUEST. */
+export function readEnvelope(json: unknown): { method: string; params: unknown } {
   if (Array.isArray(json)) throw invalidRequest('batches are not supported');
   if (!isObject(json)) throw invalidRequest('it must be an object');
   if (json.jsonrpc !== '2.0') throw invalidRequest('jsonrpc must be "2.0"');
@@ -65,9 +22,7 @@ export function readEnvelope(json: unknown): { method: DescMethod; params: unkno
     throw invalidRequest(`id must be a string of at most ${MAX_ID_LENGTH} characters, a whole number or null`);
   }
   if (typeof json.method !== 'string') throw invalidRequest('method must be a string');
-  const method = methodNamed(json.method);
-  if (!method) throw new A2AError('METHOD_NOT_FOUND', { message: `Method not found: ${clipped(json.method)}` });
-  return { method, params: json.params };
+  return { method: json.method, params: json.params };
 }
 
 /** The request message of `params`; absent and null count as empty. Throws A2AError INVALID_PARAMS with every violation's path. */
@@ -90,8 +45,4 @@ function isObject(json: unknown): json is Record<string, unknown> {
 
 function invalidRequest(fact: string): A2AError {
   return new A2AError('INVALID_REQUEST', { message: `Invalid request: ${fact}` });
-}
-
-function clipped(text: string): string {
-  return text.length > MAX_ECHO ? `${text.slice(0, MAX_ECHO)}…` : text;
 }

@@ -1,6 +1,8 @@
 import { A2A_ERRORS, type A2AError } from '#protocol';
 import { NotServedError } from '../address.js';
 import { type ClientError } from '../client-error.js';
+import { type AnswerFormat } from '../http/http-calls.js';
+import { JSON_TYPE } from '../http/json-body.js';
 import { type JsonRpcId } from './jsonrpc-request.js';
 
 /** The answer to a call that succeeded, as text; `result` is ProtoJSON. */
@@ -15,14 +17,18 @@ export function errorText(id: JsonRpcId, { error, details }: ClientError): strin
   return JSON.stringify({ jsonrpc: '2.0', id, error: { code, message: error.message, data } });
 }
 
-/** JSON-RPC answers errors with 200, save those that proxies and retrying clients act upon, and an address with nothing behind it. */
-export function errorStatus(error: A2AError): number {
-  const speaksHttp = error.reason === 'RESOURCE_EXHAUSTED' || error.reason === 'UNAVAILABLE';
-  return speaksHttp || error instanceof NotServedError ? A2A_ERRORS[error.reason].http : 200;
+/** How the answer to a request of that id is written. */
+export function answerFormat(id: JsonRpcId): AnswerFormat {
+  return {
+    contentType: JSON_TYPE,
+    result: (json) => resultText(id, json),
+    error: (failure) => errorText(id, failure),
+    errorStatus,
+  };
 }
 
-/** `Retry-After` in whole seconds, where a retry has a chance. */
-export function retryAfter({ reason, retryAfterMs }: A2AError): string | undefined {
-  if (retryAfterMs !== undefined) return String(Math.max(1, Math.ceil(retryAfterMs / 1_000)));
-  return reason === 'RESOURCE_EXHAUSTED' ? '1' : undefined;
+/** JSON-RPC answers errors with 200, save those that proxies and retrying clients act upon, and an address with nothing behind it. */
+function errorStatus(error: A2AError): number {
+  const speaksHttp = error.reason === 'RESOURCE_EXHAUSTED' || error.reason === 'UNAVAILABLE';
+  return speaksHttp || error instanceof NotServedError ? A2A_ERRORS[error.reason].http : 200;
 }

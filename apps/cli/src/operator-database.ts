@@ -1,0 +1,43 @@
+import { closePool, type Config, createLogger, createPool, joinEmbeddedPostgres, Signals } from '#platform';
+import { Database, migrate } from '#store';
+import { starting } from './start-error.js';
+
+/** The database that the operator's settings name, and the signals of those who run on it. */
+export interface OperatorDatabase {
+  readonly database: Database;
+  readonly signals: Signals;
+}
+
+/**
+ * Does work on the database of DATABASE_URL, or on the embedded one, the running server's where there is one, brought to the
+ * newest schema. Signals are out when it resolves.
+ */
+export async function withDatabase<T>(config: Config, work: (tools: OperatorDatabase) => Promise<T>): Promise<T> {
+  const logger = createLogger({ ...config, logLevel: 'silent' });
+  return starting(async () => {
+    const embedded = config.databaseUrl === undefined ? await joinEmbeddedPostgres({ ...config, logger }) : undefined;
+    const url = config.databaseUrl ?? embedded?.url ?? '';
+    try {
+      await migrate(url);
+      return await withConnections(url, logger, work);
+    } finally {
+      await embedded?.stop();
+    }
+  }, config);
+}
+
+async function withConnections<T>(
+  url: string,
+  logger: ReturnType<typeof createLogger>,
+  work: (tools: OperatorDatabase) => Promise<T>,
+): Promise<T> {
+  const pool = createPool(url, { max: 2, applicationName: 'perdure-cli', logger });
+  const signals = new Signals(url, logger);
+  try {
+    await signals.start();
+    return await work({ database: new Database(pool), signals });
+  } finally {
+    await signals.stop();
+    await closePool(pool);
+  }
+}
