@@ -137,3 +137,25 @@ it('does not keep a call that was refused', async () => {
   });
   expect(textOf((await engine.send(agent, 'go', key('h'))).status?.message)).toBe('Done');
 });
+
+it('answers a repeated follow-up like the first one, although the task has ended since', async () => {
+  const engine = await engines.start();
+  const agent = engines.agent({
+    async run(task) {
+      await task.requestInput('Which?');
+      return 'Done';
+    },
+  });
+  const { id } = await engine.send(agent, 'go');
+  const answer = { taskId: id, messageId: 'answer', parts: [{ text: 'this' }] };
+  const first = await engine.send(agent, answer, key('answer'));
+  expect(first.status?.state).toBe('TASK_STATE_COMPLETED');
+  // The repeated call looked its key up before the first one had stored it.
+  const { idempotency } = engine.tasks.store;
+  const find = idempotency.find.bind(idempotency);
+  idempotency.find = async () => {
+    idempotency.find = find;
+    return undefined;
+  };
+  expect(await engine.send(agent, answer, key('answer'))).toEqual(first);
+});

@@ -131,3 +131,16 @@ it('ends a stream at a question, and shows the rest to a subscriber', async () =
     [6, 'TASK_STATE_COMPLETED'],
   ]);
 });
+
+it('is refused to a handler that returns while it asks, and the task ends', async () => {
+  const engine = await engines.start();
+  const agent = engines.agent({
+    async run(task) {
+      void task.step('slow', () => new Promise((resolve) => setTimeout(resolve, 100)));
+      void task.requestInput('Which?');
+    },
+  });
+  const task = await engine.send(agent, 'go');
+  expect(task.status?.state).toBe('TASK_STATE_FAILED');
+  expect(await tables.task(task.id!)).toMatchObject({ lease_owner: null, run_at: null, lost: 0 });
+});

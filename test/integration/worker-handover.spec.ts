@@ -169,3 +169,43 @@ it('locks rows in the committer’s order when it renews leases', async () => {
   expect((await renewed).size).toBe(5);
   await tables.rows('update perdure.tasks set lease_owner = null where agent = $1', [agent]);
 });
+
+it('hands back a run that appears while it drains: its acceptance was under way', async () => {
+  const engine = await engines.start({ config: { drainMs: 100, leaseMs: 60_000 } });
+  const agent = engines.agent({ run: () => forever() });
+  const { committer } = engine.tasks.store;
+  const submit = committer.submit.bind(committer);
+  const [accepting, draining] = [new Gate(), new Gate()];
+  committer.submit = async (write) => {
+    accepting.open();
+    await draining.opened;
+    await submit(write);
+    committer.submit = submit;
+  };
+  const accepted = engine.submit(agent, 'go');
+  await accepting.opened;
+  const drained = engine.execution!.drain();
+  draining.open();
+  const { id } = await accepted;
+  await drained;
+  expect(await tables.task(id!)).toMatchObject({ lease_owner: null, attempt: 0, lost: 0 });
+  const due = 'select from perdure.tasks where id = $1 and run_at <= now()';
+  expect(await tables.rows(due, [id])).toHaveLength(1);
+});
+
+it('leaves the count of failures to the row when it drains', async () => {
+  const engine = await engines.start();
+  const running = new Gate();
+  const agent = engines.agent({
+    retry: { attempts: 5, initialDelayMs: 1, maxDelayMs: 1 },
+    async run(task) {
+      if (task.attempt < 3) throw new Error('not yet');
+      running.open();
+      await forever();
+    },
+  });
+  const { id } = await engine.submit(agent, 'go');
+  await running.opened;
+  await engine.execution!.drain();
+  expect(await tables.task(id!)).toMatchObject({ lease_owner: null, attempt: 2, lost: 0 });
+});

@@ -13,7 +13,6 @@ export class ActiveRuns {
   private readonly runs: ActiveRun[] = [];
   private readonly stopping = new AbortController();
   private unsubscribe: (() => void) | undefined;
-  private idle: (() => void)[] = [];
   private renewing: Promise<void> | undefined;
 
   constructor(
@@ -53,16 +52,6 @@ export class ActiveRuns {
       last.place = run.place;
     }
     run.place = -1;
-    if (this.runs.length === 0) for (const resolve of this.idle.splice(0)) resolve();
-  }
-
-  /** Resolves when there is no run left, or after `ms`. */
-  async drained(ms: number): Promise<void> {
-    if (this.runs.length === 0) return;
-    const cancel = new AbortController();
-    const none = new Promise<void>((resolve) => this.idle.push(resolve));
-    await Promise.race([none, delay(ms, undefined, { signal: cancel.signal }).catch(() => undefined)]);
-    cancel.abort();
   }
 
   abortAll(reason: string): ActiveRun[] {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Agent } from '#agents';
 
 /** Room for runs in this process: so many in all, and so many of an agent that sets a limit of its own. */
@@ -5,6 +6,7 @@ export class RunSlots {
   private used = 0;
   private readonly usedBy = new Map<string, number>();
   private readonly waiting: { readonly agent: Agent; take(): void }[] = [];
+  private onIdle: (() => void)[] = [];
 
   constructor(private readonly limit: number) {}
 
@@ -40,8 +42,19 @@ export class RunSlots {
     });
   }
 
+  /** Whether every slot is back, at once or within `ms`. */
+  async idle(ms: number): Promise<boolean> {
+    if (this.used === 0) return true;
+    const cancel = new AbortController();
+    const none = new Promise<void>((resolve) => this.onIdle.push(resolve));
+    await Promise.race([none, delay(ms, undefined, { signal: cancel.signal }).catch(() => undefined)]);
+    cancel.abort();
+    return this.used === 0;
+  }
+
   giveBack(agent: Agent): void {
     this.used--;
+    if (this.used === 0) for (const resolve of this.onIdle.splice(0)) resolve();
     this.usedBy.set(agent.id, (this.usedBy.get(agent.id) ?? 1) - 1);
     const next = this.waiting.find((waiter) => this.hasRoom(waiter.agent));
     if (!next) return;

@@ -35,6 +35,8 @@ import { Rest, type RunWaits } from './run-waits.js';
 /** Takeovers of one turn after which the task fails: its handler takes the workers down with it. */
 const MAX_LOST_WORKERS = 10;
 
+const UNANSWERED = 'the handler returned while it asks for input: await requestInput and requestAuth';
+
 /** What a run works with. */
 export interface RunnerParts {
   readonly store: Store;
@@ -114,6 +116,7 @@ export class TaskRunner {
     const { run, writer, consumed } = turn;
     const call = context.returned();
     turn.assertFaultless();
+    if (consumed > run.inputs.length) throw new InvalidOutputError(UNANSWERED);
     const message = output === undefined || output === null ? undefined : closingWords(run, output);
     try {
       await writer.settle({ state: TaskState.COMPLETED, message, inputs: consumed });

@@ -10,6 +10,10 @@ import { type ActiveRuns } from './active-runs.js';
 import { RunSlots } from './run-slots.js';
 import { type TaskRunner } from './task-runner.js';
 
+/** How long a draining worker looks for runs to hand back, and how often. */
+const HAND_BACK_MS = 5_000;
+const HAND_BACK_PAUSE_MS = 20;
+
 /**
  * Runs tasks in this process, wherever they come from: an eager start, a job of the queue, or the reaper. The claim
  * decides who runs a task; the slots bound how many.
@@ -85,17 +89,27 @@ export class WorkerPool implements LocalWorker {
     const { active, eager, config, logger, journal } = this.parts;
     eager.detach();
     this.draining.abort(new Error('the worker is draining'));
-    await active.drained(config.drainMs);
-    const left = active.abortAll('the worker is shutting down');
-    for (const { lease } of left) {
-      const row = await this.store.tasks.find(this.store.db, lease);
-      if (row) await this.store.leases.handBack(this.store.db, lease, row.attempt, 0);
+    let idle = await this.slots.idle(config.drainMs);
+    let runs = 0;
+    // A slot may be taken by a claim or an acceptance whose answer is still to come: its run is handed back when it appears.
+    for (const patience = performance.now() + HAND_BACK_MS; !idle && performance.now() < patience; ) {
+      runs += await this.handBackAll();
+      idle = await this.slots.idle(HAND_BACK_PAUSE_MS);
     }
-    if (left.length > 0) {
+    if (runs > 0) {
       journal.signalOutbox();
-      logger.info({ runs: left.length }, 'drain.handed_back');
+      logger.info({ runs }, 'drain.handed_back');
     }
     active.stop();
+  }
+
+  private async handBackAll(): Promise<number> {
+    const { leases, db } = this.store;
+    let handedBack = 0;
+    for (const { lease } of this.parts.active.abortAll('the worker is shutting down')) {
+      if (await leases.handBack(db, lease, null, 0)) handedBack++;
+    }
+    return handedBack;
   }
 
   private async claimReserved(key: TaskKey, agent: Agent): Promise<void> {

@@ -44,7 +44,7 @@ export {
   verifyCardSignatures,
 } from './card-signature.js';
 export { messageViolations, partViolations } from './message-rules.js';
-export { decodeBinary, encodeBinary } from './proto-binary.js';
+export { decodeBinary } from './proto-binary.js';
 export { decodeJson, jsonText, toJsonObject } from './proto-json.js';
 export { requiredFieldViolations } from './required-fields.js';
 export { applyArtifactUpdate, applyEvent } from './task-fold.js';

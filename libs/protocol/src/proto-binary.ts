@@ -1,4 +1,4 @@
-import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
 import { A2AError } from './a2a-error.js';
 import { binaryViolation } from './binary-guard.js';
 
@@ -26,10 +26,4 @@ function read<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): Messag
     const message = `Invalid parameters: the request does not read as ${schema.name}`;
     throw new A2AError('INVALID_PARAMS', { message, cause });
   }
-}
-
-/** `message` as bytes on the wire. */
-export function encodeBinary<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Buffer {
-  const { buffer, byteOffset, byteLength } = toBinary(schema, message);
-  return Buffer.from(buffer, byteOffset, byteLength);
 }

@@ -43,12 +43,12 @@ export class LeaseRepository {
 
   /**
    * Gives a lease back and leaves the task due in `delayMs`, with a job for the queue. `attempt` is the number of
-   * the handler's failures so far. False where the lease was lost before.
+   * the handler's failures so far, null to leave it as it is. False where the lease was lost before.
    */
-  async handBack(db: Queryable, lease: Lease, attempt: number, delayMs: number): Promise<boolean> {
+  async handBack(db: Queryable, lease: Lease, attempt: number | null, delayMs: number): Promise<boolean> {
     const { rowCount } = await db.query(
       `with u as (
-         update perdure.tasks set lease_token = lease_token + 1, lease_owner = null, attempt = $4,
+         update perdure.tasks set lease_token = lease_token + 1, lease_owner = null, attempt = coalesce($4, attempt),
            run_at = now() + $5::int4 * interval '1 ms'
          where tenant_id = $1 and id = $2 and lease_token = $3 and lease_owner is not null
          returning tenant_id, id, run_at)

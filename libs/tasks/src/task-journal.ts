@@ -155,6 +155,8 @@ export class TaskJournal {
     const key = { tenantId: submission.tenantId, taskId: submission.message.taskId };
     const accepted = await this.store.database.transaction(async (tx) => {
       const row = await this.lockOwn(tx, key, submission.agent);
+      // First of all: a repeated call is answered like the first one, whatever has become of the task since.
+      await this.claimKey(tx, row, submission);
       assertOpen(row, submission.message);
       return this.takeInput(tx, row, submission);
     });
@@ -217,7 +219,6 @@ export class TaskJournal {
       const message = 'The agent takes no messages while it works on the task';
       throw new A2AError('UNSUPPORTED_OPERATION', { message, metadata: { taskId: row.id } });
     }
-    await this.claimKey(tx, row, submission);
     const interrupted = !waiting && policy === 'interrupt';
     const starts = waiting || interrupted;
     const added = await this.addMessages(tx, row, submission);

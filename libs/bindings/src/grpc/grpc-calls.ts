@@ -9,14 +9,7 @@ import {
 import { Inject, Injectable } from '@nestjs/common';
 import { AgentRegistry } from '#agents';
 import { CONFIG, type Config, LOGGER, type Logger } from '#platform';
-import {
-  A2AError,
-  type CallContext,
-  decodeBinary,
-  encodeBinary,
-  requiredFieldViolations,
-  type Sequenced,
-} from '#protocol';
+import { A2AError, type CallContext, decodeBinary, requiredFieldViolations, type Sequenced } from '#protocol';
 import { callContext } from '../call-context.js';
 import { clientError } from '../client-error.js';
 import { EventPull } from '../http/event-pull.js';
@@ -24,6 +17,7 @@ import { type CallCarrier, OpenCalls } from '../open-calls.js';
 import { metadataOf, metadataParameters } from './grpc-metadata.js';
 import { type GrpcService } from './grpc-service.js';
 import { statusOf } from './grpc-status.js';
+import { messageBytes } from './message-bytes.js';
 import { MessageStream } from './message-stream.js';
 import { StallWatch } from './stall-watch.js';
 
@@ -56,7 +50,7 @@ export class GrpcCalls {
       const answer = await this.enter(method, call, where, async (request, context) => {
         const message = await method.service.unary(method.descriptor, request, context);
         call.sendMetadata(metadataOf({ 'a2a-extensions': echoOf(context) }));
-        return encodeBinary(method.descriptor.output, message);
+        return messageBytes(method.descriptor.output, message);
       });
       stall.begin();
       respond(null, answer);
@@ -139,7 +133,7 @@ async function writeEvents(
       if (!begun) messages.begin(metadataOf({ 'a2a-extensions': echoOf(context), 'event-id': number }));
       begun = true;
       if (number !== undefined) trailer.set('last-event-id', number);
-      await messages.send(encodeBinary(method.descriptor.output, message));
+      await messages.send(messageBytes(method.descriptor.output, message));
     };
     while (!messages.gone && (await next(events, write)));
     context.signal.throwIfAborted();

@@ -1,8 +1,9 @@
 import { create, createRegistry, fromJson, type JsonObject } from '@bufbuild/protobuf';
 import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
 import { Metadata, type ServiceError } from '@grpc/grpc-js';
-import { BadRequestSchema, encodeBinary, ErrorInfoSchema, RetryInfoSchema, RpcStatusSchema } from '#protocol';
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema, RpcStatusSchema } from '#protocol';
 import { type ClientError } from '../client-error.js';
+import { messageBytes } from './message-bytes.js';
 
 /** The types of detail that errors have. */
 const detailTypes = createRegistry(ErrorInfoSchema, BadRequestSchema, RetryInfoSchema);
@@ -16,7 +17,7 @@ export function statusOf(code: number, { error, details }: ClientError, metadata
   const message = clipped(error.message);
   if (details.length > 0) {
     const status = create(RpcStatusSchema, { code, message, details: packed(details) });
-    metadata.set('grpc-status-details-bin', encodeBinary(RpcStatusSchema, status));
+    metadata.set('grpc-status-details-bin', messageBytes(RpcStatusSchema, status));
   }
   return Object.assign(new Error(message), { code, details: message, metadata });
 }
