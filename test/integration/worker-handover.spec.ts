@@ -185,7 +185,8 @@ it('hands back a run that appears while it drains: its acceptance was under way'
   const accepted = engine.submit(agent, 'go');
   await accepting.opened;
   const drained = engine.execution!.drain();
-  draining.open();
+  // Longer than the drain gives to runs under way.
+  setTimeout(() => draining.open(), 400);
   const { id } = await accepted;
   await drained;
   expect(await tables.task(id!)).toMatchObject({ lease_owner: null, attempt: 0, lost: 0 });
