@@ -151,7 +151,14 @@ describe('GroupCommitter', () => {
     });
     expect(await together(committer, tasks)).toEqual(texts.map(() => 'committed'));
     const writes = tasks.map((task, i) => {
-      const record = { turn: 1, branch: '', position: 1, kind: 'step', name: texts[i]!, value: JSON.stringify(texts[i]) };
+      const record = {
+        turn: 1,
+        branch: '',
+        position: 1,
+        kind: 'step',
+        name: texts[i]!,
+        value: JSON.stringify(texts[i]),
+      };
       return append(task, [texts[i]!, 'more'], {
         snapshot: JSON.stringify(texts[i]),
         journal: [record, { ...record, position: 2, value: null }],

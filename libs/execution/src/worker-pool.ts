@@ -92,7 +92,7 @@ export class WorkerPool implements LocalWorker {
     let idle = await this.slots.idle(config.drainMs);
     let runs = 0;
     // A slot may be taken by a claim or an acceptance whose answer is still to come: its run is handed back when it appears.
-    for (const patience = performance.now() + HAND_BACK_MS; !idle && performance.now() < patience; ) {
+    for (const patience = performance.now() + HAND_BACK_MS; !idle && performance.now() < patience;) {
       runs += await this.handBackAll();
       idle = await this.slots.idle(HAND_BACK_PAUSE_MS);
     }

@@ -54,10 +54,7 @@ describe('decodeBinary', () => {
   });
 
   it('ignores fields that it does not know', () => {
-    const bytes = Buffer.concat([
-      Buffer.of(0xf8, 0x07, 0x01),
-      toBinary(TaskSchema, create(TaskSchema, { id: 't' })),
-    ]);
+    const bytes = Buffer.concat([Buffer.of(0xf8, 0x07, 0x01), toBinary(TaskSchema, create(TaskSchema, { id: 't' }))]);
     expect(decodeBinary(TaskSchema, bytes)).toEqual(create(TaskSchema, { id: 't' }));
   });
 
