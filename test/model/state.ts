@@ -123,7 +123,7 @@ export interface Run {
   /** The task had ended when it was claimed. */
   ended?: boolean;
   writes: Write[];
-  /** Told to stop by the drain; from then on, the attempts that the drain has read. */
+  /** Told to stop by the drain, and the task's attempts as they were then. */
   aborted?: boolean;
   found?: number;
 }

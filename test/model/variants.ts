@@ -59,7 +59,7 @@ export const VARIANTS: readonly Variant[] = [
     stall: 1,
     script: ['step'],
   }),
-  variant('a drain hands nothing back', 'drainHandsBack', 'a drained process leaves no lease behind', 8, { drain: 1 }),
+  variant('a drain hands nothing back', 'drainHandsBack', 'a drained process leaves no lease behind', 6, { drain: 1 }),
   variant(
     'a drain looks at the runs it knows of alone',
     'drainWaitsForSlots',
@@ -67,7 +67,7 @@ export const VARIANTS: readonly Variant[] = [
     6,
     { drain: 1 },
   ),
-  variant('a follow-up is judged before its key is looked up', 'keyBeforeState', SAME_TASK, 15, {
+  variant('a follow-up is judged before its key is looked up', 'keyBeforeState', SAME_TASK, 14, {
     messages: 2,
     repeat: 1,
   }),
@@ -75,7 +75,7 @@ export const VARIANTS: readonly Variant[] = [
     'a drain writes back the attempts it has read before',
     'drainKeepsAttempt',
     "attempts count the turn's own failures",
-    19,
+    18,
     { messages: 2, drain: 1, failure: 1 },
   ),
 ];

@@ -83,6 +83,7 @@ export const WORLD_ACTIONS = {
         (s, run, worker) => {
           const task = s.tasks[run.task]!;
           if (rules.drainHandsBack) handBack(task, run.token, run.found ?? task.attempt, false, rules);
+          if (holds(s, run)) note(s, 'a drained process leaves no lease behind');
           run.aborted = run.found = undefined;
           run.phase = 'broken';
           // What it has submitted may still reach the database before the process ends.
@@ -99,8 +100,7 @@ export const WORLD_ACTIONS = {
         undefined,
         (worker) => isDrained(worker, rules),
         (s, w) => {
-          if (s.workers[w]!.runs.some(({ task, epoch }) => holds(s, task, epoch)))
-            note(s, 'a drained process leaves no lease behind');
+          if (s.workers[w]!.runs.some((run) => holds(s, run))) note(s, 'a drained process leaves no lease behind');
           s.workers[w] = idleWorker();
         },
       ),
@@ -122,7 +122,7 @@ function isDrained({ drain, runs, calls }: Worker, { drainWaitsForSlots }: Rules
   return drainWaitsForSlots ? runs.length === 0 : !runs.some(({ aborted }) => aborted);
 }
 
-function holds({ tasks }: State, task: number, epoch: number): boolean {
+function holds({ tasks }: State, { task, epoch }: Run): boolean {
   return tasks[task]!.owned && tasks[task]!.epoch === epoch;
 }
 
