@@ -4,8 +4,9 @@ const may = {
   platform: [],
   store: ['protocol', 'platform'],
   agents: ['protocol', 'platform'],
+  access: ['protocol', 'platform', 'store'],
   tasks: ['protocol', 'platform', 'store', 'agents'],
-  bindings: ['protocol', 'platform', 'agents', 'tasks'],
+  bindings: ['protocol', 'platform', 'agents', 'access', 'tasks'],
   execution: ['protocol', 'platform', 'store', 'agents', 'tasks'],
 };
 const onlyIn = (name, libs, path) => ({
@@ -40,6 +41,7 @@ module.exports = {
     onlyIn('postgres-only-in-store-and-platform', ['store', 'platform'], '(pg|node-pg-migrate)/'),
     onlyIn('bullmq-only-in-execution-and-platform', ['execution', 'platform'], 'bullmq/'),
     onlyIn('grpc-only-in-bindings', ['bindings'], '(@grpc/[^/]+|grpc-health-check)/'),
+    onlyIn('a2a-client-only-in-execution', ['execution'], '@a2a-js/sdk/'),
     onlyIn('fastify-only-in-bindings', ['bindings'], '(fastify|@nestjs/platform-fastify)/'),
     {
       name: 'protocol-is-framework-free',

@@ -14,19 +14,20 @@ export class BenchPostgres {
 
   /** Starts it on a new cluster in `folder`; `settings` come on top of the server's own. */
   static async start(folder, settings = {}) {
-    const logger = createLogger({ logLevel: 'warn', logFormat: 'json' });
-    const postgres = await startEmbeddedPostgres({ dataDir: folder, logger, settings });
-    const bench = new BenchPostgres(folder, postgres);
-    await bench.connected('postgres', async (client) => {
-      const { rows } = await client.query('select pg_backend_pid() as pid');
-      bench.#postmaster = parentOf(rows[0].pid);
-    });
+    const bench = new BenchPostgres(folder, settings);
+    await bench.#launch();
     return bench;
   }
 
-  constructor(folder, postgres) {
+  constructor(folder, settings) {
     this.folder = folder;
-    this.#postgres = postgres;
+    this.settings = settings;
+  }
+
+  /** Stops it, with all its connections, and starts it again at the same address. */
+  async restart() {
+    await this.#postgres.stop();
+    await this.#launch();
   }
 
   /** CPU time of all its processes. */
@@ -58,6 +59,13 @@ export class BenchPostgres {
     } finally {
       await client.end();
     }
+  }
+
+  async #launch() {
+    const logger = createLogger({ logLevel: 'warn', logFormat: 'json' });
+    this.#postgres = await startEmbeddedPostgres({ dataDir: this.folder, logger, settings: this.settings });
+    const [{ pid }] = await this.query('postgres', 'select pg_backend_pid() as pid');
+    this.#postmaster = parentOf(pid);
   }
 
   /** Stops it and removes its data. */

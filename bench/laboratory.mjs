@@ -18,12 +18,12 @@ const SERVERS = {
   'sdk on Postgres': { program: 'sdk', database: SDK_DATABASE },
 };
 
-/** What scenarios work with: one Postgres, one load generator, and servers, one at a time. */
+/** What scenarios work with: one Postgres, one load generator, and servers. */
 export class Laboratory {
   /** Ids of all tasks that Perdure has answered for in `PERDURE_DATABASE`. */
   answered = new Set();
   complaints = [];
-  #server;
+  #servers = new Set();
   #closed;
 
   /** @param settings of Postgres on top of the server's own. */
@@ -42,19 +42,34 @@ export class Laboratory {
     this.load = new Load();
   }
 
-  /** Runs `work` with a fresh process of a server. `database` replaces the server's own, `nodeArgs` go to node. */
-  async withServer(name, work, { database, nodeArgs } = {}) {
-    const { program, database: own } = SERVERS[name];
-    const place = database ?? own;
-    const databaseUrl = place && this.postgres.urlOf(place);
-    const server = await ServerProcess.start(program, { databaseUrl, nodeArgs });
-    this.#server = server;
+  /** Runs `work` with a fresh process of a server, with the options of {@link startServer}. */
+  async withServer(name, work, options) {
+    const server = await this.startServer(name, options);
     try {
       return await work(server);
     } finally {
-      this.complaints.push(...server.complaints);
-      await server.stop();
+      await this.stopServer(server);
     }
+  }
+
+  /**
+   * Starts a process of a server. `database` replaces the server's own, `nodeArgs` go to node, `settings` into its
+   * environment.
+   */
+  async startServer(name, { database, ...options } = {}) {
+    const { program, database: own } = SERVERS[name];
+    const place = database ?? own;
+    const databaseUrl = place && this.postgres.urlOf(place);
+    const server = await ServerProcess.start(program, { databaseUrl, ...options });
+    this.#servers.add(server);
+    return server;
+  }
+
+  /** Drains and stops a server, if it still runs. */
+  async stopServer(server) {
+    this.complaints.push(...server.complaints);
+    await server.stop();
+    this.#servers.delete(server);
   }
 
   /**
@@ -83,7 +98,7 @@ export class Laboratory {
   }
 
   async #stopAll() {
-    await this.#server?.stop();
+    await Promise.all(Array.from(this.#servers, (server) => server.stop()));
     this.load.close();
     await this.postgres.stop();
   }

@@ -8,7 +8,7 @@ const MAX_ERRORS = 1_000;
 /**
  * The load, in a process of its own. Takes jobs from its parent, one after the other:
  * `{ port, exchange, connections, warmUpMs, measureMs }` with the exchange's own settings, or `times` (in all, over
- * all connections) in place of the two durations. Every connection sends its next request when the last answer is in
+ * all connections) in place of the two durations, and `maxErrors` where many are to be expected. Every connection sends its next request when the last answer is in
  * and checked. Answers with `{ mark }` when measuring starts and ends, then with a `{ result }` or an `{ error }`.
  */
 process.on('message', async (job) => {
@@ -54,7 +54,8 @@ async function converse(job, clock, tally) {
     } catch (error) {
       // Errors of the warm-up count too: a server that refuses work is not measured by what is left.
       tally.firstError ??= error.message;
-      if (++tally.errors >= MAX_ERRORS) throw new Error(`${MAX_ERRORS} errors, the first: ${tally.firstError}`);
+      const { maxErrors = MAX_ERRORS } = job;
+      if (++tally.errors >= maxErrors) throw new Error(`${maxErrors} errors, the first: ${tally.firstError}`);
       connection.close();
       connection = await open(job.port);
     }

@@ -2,9 +2,9 @@ const REPEAT = `## How to repeat
 
 \`\`\`
 npm ci
-npm run bench -- --write        # all of it, about six minutes, on an otherwise idle machine
+npm run bench -- --write        # all of it, about twelve minutes, on an otherwise idle machine
 npm run bench -- --quick        # shorter measurements
-npm run bench -- --only sends   # one scenario: sends, grpc, streams, chunks, lists, commits or card
+npm run bench -- --only sends   # one scenario: sends, grpc, streams, chunks, lists, commits, card, recovery, sleeping or outages
 npm run bench -- --profile      # where the server and Postgres spend their time at 64 connections
 \`\`\`
 

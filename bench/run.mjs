@@ -9,13 +9,16 @@ import { chunks } from './scenarios/chunks.mjs';
 import { commits } from './scenarios/commits.mjs';
 import { grpc } from './scenarios/grpc.mjs';
 import { lists } from './scenarios/lists.mjs';
+import { recovery } from './scenarios/recovery.mjs';
+import { outages } from './scenarios/outages.mjs';
 import { sends } from './scenarios/sends.mjs';
+import { sleeping } from './scenarios/sleeping.mjs';
 import { streams } from './scenarios/streams.mjs';
 import { surroundings } from './surroundings.mjs';
 
-const SCENARIOS = { sends, grpc, streams, chunks, lists, commits, card };
+const SCENARIOS = { sends, grpc, streams, chunks, lists, commits, card, recovery, sleeping, outages };
 const NORMAL = { warmUpMs: 2_000, measureMs: 5_000 };
-const QUICK = { warmUpMs: 1_000, measureMs: 2_000 };
+const QUICK = { warmUpMs: 1_000, measureMs: 2_000, isQuick: true };
 const RESULTS = new URL('RESULTS.md', import.meta.url);
 
 const options = readOptions();

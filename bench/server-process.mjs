@@ -22,11 +22,20 @@ export class ServerProcess {
   #process;
   #output = '';
 
-  /** Starts the program with the database, if one is given. Resolves when it answers; rejects with what it said. */
-  static async start(program, { databaseUrl, nodeArgs = [] } = {}) {
+  /**
+   * Starts the program with the database, if one is given, and with further `settings` in its environment. Resolves when
+   * it answers; rejects with what it said.
+   */
+  static async start(program, { databaseUrl, nodeArgs = [], settings = {} } = {}) {
     const [port, grpcPort] = await freePorts(2);
     const { NODE_ENV: _unset, DATABASE_URL: _other, ...inherited } = process.env;
-    const env = { ...inherited, ...PROGRAMS[program].env, PORT: String(port), GRPC_PORT: String(grpcPort) };
+    const env = {
+      ...inherited,
+      ...PROGRAMS[program].env,
+      ...settings,
+      PORT: String(port),
+      GRPC_PORT: String(grpcPort),
+    };
     if (databaseUrl) env.DATABASE_URL = databaseUrl;
     const child = spawn(process.execPath, [...nodeArgs, ...PROGRAMS[program].args], {
       env,
@@ -58,11 +67,25 @@ export class ServerProcess {
     return this.#output.split('\n').filter((line) => /"level":"(warn|error|fatal)"/.test(line));
   }
 
+  /** Its process id. */
+  get pid() {
+    return this.#process.pid;
+  }
+
   /** SIGTERM; resolves when the process has ended. */
-  async stop() {
+  stop() {
+    return this.#end('SIGTERM');
+  }
+
+  /** SIGKILL, likewise. */
+  kill() {
+    return this.#end('SIGKILL');
+  }
+
+  async #end(signal) {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     const ended = once(this.#process, 'exit');
-    this.#process.kill('SIGTERM');
+    this.#process.kill(signal);
     await ended;
   }
 

@@ -6,6 +6,7 @@ import type {
   Branch,
   BranchResults,
   Content,
+  DelegationResult,
   MessageJson,
   StepFunction,
   StepOptions,
@@ -19,6 +20,10 @@ export interface Script {
   readonly message: MessageJson;
   /** What it answers to each question, in order. */
   readonly answers?: readonly MessageJson[];
+  /** The values of the signals that others send, by name, in order. */
+  readonly signals?: Readonly<Record<string, readonly unknown[]>>;
+  /** What comes of what is delegated, by peer. */
+  readonly peers?: Readonly<Record<string, DelegationResult>>;
   /** The metadata of the request. */
   readonly metadata?: AgentTask['metadata'];
   /** Before which call on the task the process dies, once; counted from 0, replayed calls left out. */
@@ -103,6 +108,8 @@ export class Rehearsal {
         }),
       sleep: () => this.sleep(),
       sleepUntil: () => this.sleep(),
+      waitFor: <T>(name: string) => this.call(`waitFor ${name}`, () => this.signal(name)) as Promise<T>,
+      delegate: (peer) => this.call(`delegate ${peer}`, () => this.script.peers?.[peer] ?? fail(`nobody is ${peer}`)),
       now: async () => new Date(await this.call('now', () => Date.now())),
       random: () => this.call('random', () => Math.random()),
       uuid: () => this.call('uuid', () => crypto.randomUUID()),
@@ -116,6 +123,13 @@ export class Rehearsal {
       this.journal.push({ name: 'sleep', result: undefined });
       return this.end();
     });
+  }
+
+  /** Each is taken by one call; the next run gets what was recorded. */
+  private signal(name: string): unknown {
+    const taken = this.journal.filter((record) => record.name === `waitFor ${name}`).length;
+    const sent = this.script.signals?.[name] ?? [];
+    return taken < sent.length ? sent[taken] : fail(`nobody sends the signal ${name}`);
   }
 
   /** One after the other: an order that branches side by side may happen to have too. */

@@ -2,10 +2,16 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { IDEMPOTENCY_EXTENSION } from '#agents';
 import { cli, CliRun } from '../support/cli.js';
 import { aChunk, aStatus, aTask, type Reply, ScriptedAgent, useScriptedAgents } from '../support/scripted-agent.js';
 
 const anAgent = useScriptedAgents();
+
+/** The agent's card, saying that a message sent again under its key does nothing twice. */
+function honouringKeys({ card }: ScriptedAgent): ScriptedAgent['card'] {
+  return { ...card, capabilities: { extensions: [IDEMPOTENCY_EXTENSION] } };
+}
 
 describe('perdure send', () => {
   it('prints artifacts and the closing words, and ends with 0', async () => {
@@ -141,6 +147,25 @@ describe('perdure send', () => {
     expect(run.stderr).toContain('--task t1');
   });
 
+  it('sends again under the same key when the answer got lost, where the card says that the agent honours keys', async () => {
+    const agent = await anAgent((_, reply) => {
+      if (agent.calls.filter(({ method }) => method === 'SendMessage').length < 3) return reply.cut();
+      reply.result({ task: aTask('COMPLETED', { text: 'Done' }) });
+    });
+    agent.card = honouringKeys(agent);
+
+    const { exitCode, stdout, stderr } = await cli('send', agent.url, 'Hi');
+
+    const sent = agent.calls.filter(({ method }) => method === 'SendMessage');
+    expect(new Set(sent.map(({ params }) => params.message?.messageId)).size).toBe(1);
+    expect(sent.map(({ headers }) => headers['idempotency-key'])).toEqual(
+      sent.map(() => sent[0]?.params.message?.messageId),
+    );
+    expect(stdout).toBe('task t1\ncompleted: Done\n');
+    expect(stderr).toBe('Connection lost, waiting for the server …\nBack again, the task goes on.\n');
+    expect(exitCode).toBe(0);
+  });
+
   it('strips terminal control sequences from what the agent says on a terminal, and only there', async () => {
     const text = 'a\u001b[2J\u001b]0;title\u0007b\u009b31mc\u202ed\r\n\te';
     const agent = await anAgent((_, reply) => reply.result({ task: aTask('COMPLETED', { text }) }));
@@ -172,6 +197,7 @@ describe('perdure send', () => {
       ['send', 'http://127.0.0.1:1', '--file', '/nowhere.csv'],
       '/nowhere.csv cannot be read',
     ],
+    ['a patience that is no duration', ['send', 'http://127.0.0.1:1', 'Hi', '--patience', 'long'], '30s, 5m or 1h'],
     ['a header without a colon', ['send', 'http://127.0.0.1:1', 'Hi', '--header', 'x'], "'name: value'"],
     ['an unknown option', ['send', 'http://127.0.0.1:1', 'Hi', '--nope'], 'unknown option'],
     ['an unknown command', ['sned'], 'unknown command'],
@@ -261,8 +287,8 @@ describe('perdure send --stream', () => {
     const { exitCode, stdout, stderr } = await cli('send', agent.url, 'Tell', '--stream');
 
     expect(stdout).toBe('task t1\nsubmitted\n--- report.md ---\nOnce upon\ncompleted\n');
-    expect(stderr).toContain('the connection was cut. Trying again.');
-    expect(agent.calls[2]).toMatchObject({
+    expect(stderr).toBe('Connection lost, waiting for the server …\nBack again, the task goes on.\n');
+    expect(agent.calls.at(-1)).toMatchObject({
       method: 'SubscribeToTask',
       params: { id: 't1' },
       headers: { 'last-event-id': '2' },
@@ -302,6 +328,57 @@ describe('perdure send --stream', () => {
       'GET /.well-known/agent-card.json',
       'SendStreamingMessage',
     ]);
+  });
+
+  it('sends again under the same key when the answer got lost, and prints what happened meanwhile from the first event on', async () => {
+    const agent = await anAgent(({ method, headers }, reply) => {
+      if (method === 'SendStreamingMessage') {
+        const isFirst = agent.calls.filter((call) => call.method === method).length === 1;
+        if (isFirst) return reply.cut();
+        return reply.event({ task: aTask('WORKING', { text: 'Two' }) }, 3);
+      }
+      expect(headers['last-event-id']).toBe('0');
+      reply.event({ task: aTask('SUBMITTED') }, 1);
+      reply.event(aStatus('WORKING', 'One'), 2);
+      reply.event(aStatus('WORKING', 'Two'), 3);
+      reply.event(aStatus('COMPLETED'), 4);
+      reply.end();
+    });
+    agent.card = honouringKeys(agent);
+
+    const { exitCode, stdout } = await cli('send', agent.url, 'Tell', '--stream');
+
+    const [first, again] = agent.calls.filter(({ method }) => method === 'SendStreamingMessage');
+    expect(again?.params).toEqual(first?.params);
+    expect(again?.headers['idempotency-key']).toBe(first?.params.message?.messageId);
+    expect(stdout).toBe('task t1\nsubmitted\nworking: One\nworking: Two\ncompleted\n');
+    expect(exitCode).toBe(0);
+  });
+
+  it('gives up on a server that does not come back within the patience, and says how to go on', async () => {
+    const agent = await new ScriptedAgent((_, reply) => reply.event({ task: aTask('WORKING') }, 1)).start();
+
+    const run = new CliRun(['send', agent.url, 'Tell', '--stream', '--patience', '400ms']);
+    await run.shows('working');
+    await agent.stop();
+
+    expect(await run.ended).toBe(2);
+    expect(run.stderr).toMatch(/^Connection lost, waiting for the server …\n.*perdure watch \S+ t1\nNo answer from /);
+    expect(run.stderr).toContain('did not come back in time');
+  });
+
+  it('gives up at once with --patience 0', async () => {
+    const agent = await anAgent((_, reply) => {
+      reply.event({ task: aTask('WORKING') }, 1);
+      reply.cut();
+    });
+
+    const { exitCode, stderr } = await cli('send', agent.url, 'Tell', '--stream', '--patience', '0');
+
+    expect(stderr).toContain('the connection was cut.');
+    expect(stderr).not.toContain('Connection lost');
+    expect(agent.calls).toHaveLength(2);
+    expect(exitCode).toBe(2);
   });
 
   it('says so when an artifact starts over', async () => {

@@ -113,7 +113,7 @@ describe('perdure serve', () => {
     await watch.shows(/input-required: Which\?/);
 
     first.signal('SIGKILL');
-    await watch.shows(/Trying again/);
+    await watch.shows(/Connection lost/);
     const second = perdure(['serve', folder], { PORT: new URL(url!).port });
     await second.shows(LISTENS);
     const answered = await cli('send', url!, 'This', '--task', taskId);

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '#platform';
@@ -63,5 +63,19 @@ describe('whoever follows the README', () => {
     const rolled = await perdure(at(`${answer} ${task!.id}`), server);
     expect(rolled).toMatchObject({ exitCode: 0 });
     expect(`${rolled.stdout}${rolled.stderr}`).toMatch(/completed: You rolled [1-6], [1-6], [1-6]\./);
+  });
+});
+
+describe('whoever reads on', () => {
+  const below = (dir: string) =>
+    readdirSync(join(packageRoot(), dir), { recursive: true, encoding: 'utf8' }).map((path) => join(dir, path));
+  const pages = ['README.md', 'CONTRIBUTING.md', ...below('docs'), ...below('examples')].filter((path) =>
+    path.endsWith('.md'),
+  );
+
+  it.each(pages)('finds every page and file that %s names', (page) => {
+    const text = readFileSync(join(packageRoot(), page), 'utf8');
+    const links = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map((match) => match[1]!);
+    expect(links.filter((link) => !existsSync(join(packageRoot(), dirname(page), link)))).toEqual([]);
   });
 });

@@ -129,9 +129,9 @@ describe('package a2a.v1 over gRPC', () => {
     const card = await call('getAgentCard', {});
     expect(card).toMatchObject({
       ...{ name: 'Agent echo', protocolVersion: '0.3.0' },
-      ...{ url: `${server.url}/agents/echo`, preferredTransport: 'JSONRPC', supportsAuthenticatedExtendedCard: false },
+      ...{ url: server.url, preferredTransport: 'JSONRPC', supportsAuthenticatedExtendedCard: false },
     });
-    expect(card.additionalInterfaces.map(({ transport }) => transport)).toEqual(['JSONRPC', 'HTTP+JSON']);
+    expect(card.additionalInterfaces.map(({ transport }) => transport)).toEqual(['JSONRPC', 'HTTP+JSON', 'GRPC']);
     const other = await call('getAgentCard', {}, { 'a2a-tenant': 'acme/other' });
     expect([other.name, other.url]).toEqual(['Other', `${server.url}/agents/other/acme`]);
   });

@@ -12,14 +12,14 @@ import {
   TaskPushNotificationConfigSchema,
   TaskSchema,
 } from '#protocol';
+import { scriptOperation, type SeenRequests, unscript } from '../support/scripted-operations.js';
 import { type Answer, type ScriptedServer, scriptedAgent, startScriptedServer } from '../support/scripted-server.js';
 
 const TIME = '2026-01-02T03:04:05.678Z';
 const KNOWN = 'https://example.com/known';
 
 let server: ScriptedServer;
-/** The requests and contexts that the operations were called with. */
-let seen: [request: any, context: CallContext][]; // eslint-disable-line @typescript-eslint/no-explicit-any
+let seen: SeenRequests;
 
 beforeAll(async () => {
   const capabilities = { extensions: [{ uri: KNOWN }] };
@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 beforeEach(() => {
   seen = [];
-  for (const name of Object.keys(server.script)) delete server.script[name as keyof A2AOperations];
+  unscript(server);
 });
 
 /** Posts as clients do that know nothing of versions. */
@@ -42,13 +42,7 @@ function post(method: string, params?: unknown, headers: Record<string, string |
 
 /** Scripts a unary operation: it gives `result`, or throws it. */
 function script(name: keyof A2AOperations, result: unknown): void {
-  Object.assign(server.script, {
-    [name]: async (request: unknown, context: CallContext) => {
-      seen.push([request, context]);
-      if (result instanceof Error) throw result;
-      return result;
-    },
-  });
+  scriptOperation(server, name, result, seen);
 }
 
 /** Scripts a streaming operation: it gives the events numbered from 1, and throws what is an error. */

@@ -13,6 +13,7 @@ import {
   TaskPushNotificationConfigSchema,
   TaskSchema,
 } from '#protocol';
+import { scriptOperation, type SeenRequests, unscript } from '../support/scripted-operations.js';
 import { type ScriptedServer, startScriptedServer } from '../support/scripted-server.js';
 
 const TIME = '2026-01-02T03:04:05.678Z';
@@ -26,7 +27,7 @@ const TASK_03 = { id: 't-1', contextId: 'c-1', status: { state: 'TASK_STATE_CANC
 const MESSAGE_03 = { messageId: 'm-1', role: 'ROLE_USER', content: [{ text: 'Hi' }] };
 
 let server: ScriptedServer;
-let seen: [request: any, context: CallContext][]; // eslint-disable-line @typescript-eslint/no-explicit-any
+let seen: SeenRequests;
 
 beforeAll(async () => {
   server = await startScriptedServer();
@@ -34,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 beforeEach(() => {
   seen = [];
-  for (const name of Object.keys(server.script)) delete server.script[name as keyof A2AOperations];
+  unscript(server);
 });
 
 async function call(
@@ -54,14 +55,9 @@ async function call(
   return { status: answer.statusCode, contentType, text, json };
 }
 
+/** Scripts a unary operation: it gives `result`, or throws it. */
 function script(name: keyof A2AOperations, result: unknown): void {
-  Object.assign(server.script, {
-    [name]: async (request: unknown, context: CallContext) => {
-      seen.push([request, context]);
-      if (result instanceof Error) throw result;
-      return result;
-    },
-  });
+  scriptOperation(server, name, result, seen);
 }
 
 describe('0.3 over HTTP and JSON', () => {

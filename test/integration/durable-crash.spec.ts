@@ -84,6 +84,6 @@ it('comes to the same result whichever call it crashes before or after, and repe
     expect(effects.get(id!)!.toSorted()).toEqual(STEPS);
     expect(task.artifacts).toHaveLength(1);
     expect((await tables.states(id!)).filter((state) => state === 'WORKING')).toHaveLength(2);
-    expect(await tables.task(id!)).toMatchObject({ lost: 1, attempt: 0 });
+    expect(await tables.task(id!)).toMatchObject({ attempt: 0 });
   }
 });

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { TIMESTAMPS_EXTENSION } from '#agents';
+import { IDEMPOTENCY_EXTENSION, SCHEDULING_EXTENSION, TIMESTAMPS_EXTENSION } from '#agents';
 import { TaskSchema } from '#protocol';
 import { useServers } from '../support/in-process-server.js';
 import { scriptedAgent, type ScriptedServer, startScriptedServer } from '../support/scripted-server.js';
@@ -89,10 +89,12 @@ describe('extensions', () => {
     expect(JSON.stringify(body.error)).toContain('a2a-extensions');
   });
 
-  it('are declared in the card: the author’s, and that every task carries its times', async () => {
+  it('are declared in the card: the author’s, and those of the server', async () => {
     const card = (await (await fetch(`${server.url}/agents/strict/.well-known/agent-card.json`)).json()) as any; // eslint-disable-line @typescript-eslint/no-explicit-any
     expect(card.capabilities.extensions).toEqual([
       TIMESTAMPS_EXTENSION,
+      SCHEDULING_EXTENSION,
+      IDEMPOTENCY_EXTENSION,
       { uri: KNOWN },
       { uri: REQUIRED, required: true },
     ]);

@@ -151,6 +151,33 @@ it('gives a line up that does not answer', async () => {
   expect(await eventsOf([task])).toEqual([2]);
 });
 
+it('refuses new tasks once the database has been away for its time, keeps what runs write, and goes on afterwards', async () => {
+  const committer = await startCommitter(proxy.url, { answerTimeoutMs: 300 });
+  const task = creation();
+  await committer.submit(task);
+  proxy.refuse(true);
+  const kept = committer.submit(append(task, ['a']));
+  // What was sent before nobody can tell of; these come after.
+  await tables.waitFor(() => expect(committer.check()).rejects.toThrow('not connected'));
+  const unavailable = { reason: 'UNAVAILABLE', retryAfterMs: 1_000 };
+  const [waiting, late] = [creation(), creation()];
+  await expect(committer.submit(waiting)).rejects.toMatchObject(unavailable);
+  await expect(committer.submit(late)).rejects.toMatchObject(unavailable);
+  proxy.refuse(false);
+  await kept;
+  await committer.submit(creation());
+  expect(await eventsOf([task, waiting, late])).toEqual([2, 0, 0]);
+});
+
+it('is not misled by a code of Node’s that looks like one of Postgres’', async () => {
+  const committer = await startCommitter(database.url);
+  const task = creation();
+  const { client } = committer as unknown as { client: { query: (...args: unknown[]) => Promise<unknown> } };
+  client.query = () => Promise.reject(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+  await committer.submit(task);
+  expect(await eventsOf([task])).toEqual([1]);
+});
+
 it('commits what was submitted before it was stopped, and refuses what comes later', async () => {
   const committer = await startCommitter(database.url);
   const tasks = Array.from({ length: 600 }, () => creation());

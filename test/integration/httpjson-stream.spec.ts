@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { A2AError, type CallContext, type Sequenced, type StreamResponse, StreamResponseSchema } from '#protocol';
+import { A2AError, type CallContext } from '#protocol';
 import { HttpJsonClient } from '../support/http-json.js';
 import { deferred, type ScriptedServer, startScriptedServer } from '../support/scripted-server.js';
+import { deafStream, statusEvent } from '../support/scripted-streams.js';
 import { upTo } from '../support/sse-client.js';
 
 let server: ScriptedServer;
@@ -15,30 +15,6 @@ beforeEach(async () => {
 });
 afterEach(() => server.close());
 
-function status(sequence: number, text = ''): Sequenced<StreamResponse> {
-  const value = { $typeName: 'lf.a2a.v1.TaskStatusUpdateEvent' as const, taskId: 't-1', contextId: `c${text}` };
-  return { sequence, message: create(StreamResponseSchema, { payload: { case: 'statusUpdate', value } }) };
-}
-
-/** A stream that gives one event and then waits until it is put away. */
-function waiting() {
-  const returned = deferred();
-  const events = [status(1)];
-  const source: AsyncIterable<Sequenced<StreamResponse>> = {
-    [Symbol.asyncIterator]: () => ({
-      next: () => {
-        const value = events.shift();
-        return value ? Promise.resolve({ done: false, value }) : new Promise(() => undefined);
-      },
-      return: async () => {
-        returned.resolve();
-        return { done: true, value: undefined };
-      },
-    }),
-  };
-  return { source, returned: returned.promise };
-}
-
 const STREAMS = [
   ['POST', '/tasks/t-1:subscribe'],
   ['GET', '/tasks/t-1:subscribe'],
@@ -49,8 +25,8 @@ const STREAMS = [
 describe.each(STREAMS)('the stream of %s %s', (method, path) => {
   it('has the headers of one, and every message bare, on one line, with its number', async () => {
     server.script.subscribeToTask = async function* () {
-      yield status(3);
-      yield { ...status(4), json: '{"made":"once"}' };
+      yield statusEvent(3);
+      yield { ...statusEvent(4), json: '{"made":"once"}' };
     };
     const { status: httpStatus, headers, text } = await client.request(method, path);
 
@@ -78,7 +54,7 @@ describe.each(STREAMS)('the stream of %s %s', (method, path) => {
     let context: CallContext | undefined;
     server.script.subscribeToTask = async function* (_request, given) {
       context = given;
-      yield status(18);
+      yield statusEvent(18);
     };
     const stream = await client.open(method, path, { headers: { 'last-event-id': '17' } });
     expect((await stream.all()).map(({ id }) => id)).toEqual([18]);
@@ -94,7 +70,7 @@ describe.each(STREAMS)('the stream of %s %s', (method, path) => {
 describe('a stream', () => {
   it('of a message keeps the order of its events', async () => {
     server.script.sendStreamingMessage = async function* () {
-      for (const sequence of upTo(500)) yield status(sequence);
+      for (const sequence of upTo(500)) yield statusEvent(sequence);
     };
     const stream = await client.stream('hello');
     expect((await stream.all()).map(({ id }) => id)).toEqual(upTo(500));
@@ -102,7 +78,7 @@ describe('a stream', () => {
 
   it('ends with an error event, without its cause, when the operation fails on the way', async () => {
     server.script.subscribeToTask = async function* () {
-      yield status(1);
+      yield statusEvent(1);
       throw new Error('swordfish');
     };
     const { text } = await client.request('GET', '/tasks/t-1:subscribe');
@@ -116,7 +92,7 @@ describe('a stream', () => {
 
   it('says why it ends where the operation says so', async () => {
     server.script.subscribeToTask = async function* () {
-      yield status(1);
+      yield statusEvent(1);
       throw new A2AError('TASK_NOT_FOUND');
     };
     const stream = await client.subscribe('t-1');
@@ -125,7 +101,7 @@ describe('a stream', () => {
   });
 
   it('that is silent is kept alive with comments', async () => {
-    server.script.subscribeToTask = () => waiting().source;
+    server.script.subscribeToTask = () => deafStream().source;
     const stream = await client.subscribe('t-1');
     await stream.next();
     const more = stream.next();
@@ -135,8 +111,33 @@ describe('a stream', () => {
     expect(await more).toBeUndefined();
   });
 
+  it('that has nothing to tell yet opens all the same, and is kept alive', async () => {
+    const begun = deferred();
+    server.script.subscribeToTask = async function* () {
+      await begun.promise;
+      yield statusEvent(18);
+    };
+    const stream = await client.subscribe('t-1', 17);
+    const event = stream.next();
+    while (stream.comments.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    begun.resolve();
+    expect(await event).toMatchObject({ id: 18 });
+  });
+
+  it('that fails after it has opened without an event ends with an error event', async () => {
+    const begun = deferred();
+    server.script.subscribeToTask = async function* () {
+      await begun.promise;
+      throw new A2AError('TASK_NOT_FOUND');
+      yield statusEvent(1);
+    };
+    const stream = await client.subscribe('t-1', 17);
+    begun.resolve();
+    await expect(stream.next()).rejects.toMatchObject({ reason: 'TASK_NOT_FOUND' });
+  });
+
   it('whose reader hangs up ends its source', async () => {
-    const { source, returned } = waiting();
+    const { source, returned } = deafStream();
     let signal: AbortSignal | undefined;
     server.script.subscribeToTask = (_request, context) => {
       signal = context.signal;
@@ -155,7 +156,7 @@ describe('a stream', () => {
     const large = 'x'.repeat(1024 * 1024);
     server.script.subscribeToTask = async function* () {
       try {
-        for (;;) yield status(++produced, large);
+        for (;;) yield statusEvent(++produced, large);
       } finally {
         ended.resolve();
       }
@@ -167,7 +168,7 @@ describe('a stream', () => {
   });
 
   it('beyond the limit is told to try later', async () => {
-    server.script.subscribeToTask = () => waiting().source;
+    server.script.subscribeToTask = () => deafStream().source;
     const open = await Promise.all([client.subscribe('t-1'), client.subscribe('t-2')]);
     const refused = await client.request('POST', '/tasks/t-3:subscribe');
     expect(refused.status).toBe(429);
@@ -177,7 +178,7 @@ describe('a stream', () => {
   });
 
   it('that is asked for with HEAD has headers alone, and keeps nothing open', async () => {
-    const { source, returned } = waiting();
+    const { source, returned } = deafStream();
     server.script.subscribeToTask = () => source;
     const { status: httpStatus, headers, text } = await client.request('HEAD', '/tasks/t-1:subscribe');
     expect({ httpStatus, text }).toEqual({ httpStatus: 200, text: '' });
@@ -188,7 +189,7 @@ describe('a stream', () => {
 
 describe('a server that shuts down', () => {
   it('ends its streams with a comment, and takes no new calls', async () => {
-    const { source, returned } = waiting();
+    const { source, returned } = deafStream();
     server.script.subscribeToTask = () => source;
     const stream = await client.subscribe('t-1');
     await stream.next();

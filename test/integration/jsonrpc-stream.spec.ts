@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { type Socket } from 'node:net';
-import { create } from '@bufbuild/protobuf';
 import { createParser } from 'eventsource-parser';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { A2AError, type CallContext, type Sequenced, type StreamResponse, StreamResponseSchema } from '#protocol';
+import { A2AError, type CallContext } from '#protocol';
 import { deferred, type ScriptedServer, startScriptedServer } from '../support/scripted-server.js';
+import { deafStream, statusEvent } from '../support/scripted-streams.js';
 
 let server: ScriptedServer;
 let sockets: Socket[];
@@ -19,30 +19,6 @@ afterEach(async () => {
 });
 
 const subscribe = { jsonrpc: '2.0', id: 'sub-1', method: 'SubscribeToTask', params: { id: 't-1' } };
-
-function status(sequence: number, text = ''): Sequenced<StreamResponse> {
-  const value = { $typeName: 'lf.a2a.v1.TaskStatusUpdateEvent' as const, taskId: 't-1', contextId: `c${text}` };
-  return { sequence, message: create(StreamResponseSchema, { payload: { case: 'statusUpdate', value } }) };
-}
-
-/** A stream that gives `first` and then waits for ever, deaf to everything but `return`. */
-function deafAfter(first: Sequenced<StreamResponse>) {
-  const returned = deferred();
-  const events = [first];
-  const source: AsyncIterable<Sequenced<StreamResponse>> = {
-    [Symbol.asyncIterator]: () => ({
-      next: () => {
-        const value = events.shift();
-        return value ? Promise.resolve({ done: false, value }) : new Promise(() => undefined);
-      },
-      return: async () => {
-        returned.resolve();
-        return { done: true, value: undefined };
-      },
-    }),
-  };
-  return { source, returned: returned.promise };
-}
 
 function open(json: unknown = subscribe, headers: Record<string, string> = {}): Socket {
   const socket = server.open(json, { headers });
@@ -64,8 +40,8 @@ const END = /\r\n0\r\n\r\n$/;
 describe('an event stream', () => {
   it('has the headers of one, and an event with its number and envelope for every message', async () => {
     server.script.subscribeToTask = async function* () {
-      yield status(3);
-      yield status(4);
+      yield statusEvent(3);
+      yield statusEvent(4);
     };
     const response = await fetch(server.url, {
       method: 'POST',
@@ -102,7 +78,7 @@ describe('an event stream', () => {
 
   it('echoes activated extensions in its headers', async () => {
     server.script.subscribeToTask = async function* () {
-      yield status(1);
+      yield statusEvent(1);
     };
     const uri = 'https://perdure.dev/extensions/timestamps/v1';
     expect(await readUntil(open(subscribe, { 'a2a-extensions': uri }), END)).toContain(`a2a-extensions: ${uri}`);
@@ -119,7 +95,7 @@ describe('an event stream', () => {
 
   it('ends with an error event, without its cause, when the operation fails on the way', async () => {
     server.script.subscribeToTask = async function* () {
-      yield status(1);
+      yield statusEvent(1);
       throw new Error('swordfish');
     };
     const text = await readUntil(open(), END);
@@ -129,7 +105,7 @@ describe('an event stream', () => {
   });
 
   it('keeps a silent connection alive with comments', async () => {
-    server.script.subscribeToTask = () => deafAfter(status(1)).source;
+    server.script.subscribeToTask = () => deafStream().source;
     const text = await readUntil(open(), /(: keep-alive\n\n[\s\S]*){3}/);
     expect(text.match(/data:/g)).toHaveLength(1);
   });
@@ -141,7 +117,7 @@ describe('an event stream', () => {
     let context: CallContext | undefined;
     server.script.subscribeToTask = async function* (_request, given) {
       context = given;
-      yield status(18);
+      yield statusEvent(18);
     };
     await readUntil(open(subscribe, { 'last-event-id': header }), END);
     expect(context?.lastEventId).toBe(expected);
@@ -156,7 +132,7 @@ describe('an event stream', () => {
 
 describe('a reader of a stream', () => {
   it('that hangs up aborts the call and ends a source that still waits', async () => {
-    const { source, returned } = deafAfter(status(1));
+    const { source, returned } = deafStream();
     let signal: AbortSignal | undefined;
     server.script.subscribeToTask = (_request, context) => {
       signal = context.signal;
@@ -193,7 +169,7 @@ describe('a reader of a stream', () => {
     const large = 'x'.repeat(1024 * 1024);
     server.script.subscribeToTask = async function* () {
       try {
-        for (;;) yield status(++produced, large);
+        for (;;) yield statusEvent(++produced, large);
       } finally {
         ended.resolve();
       }
@@ -207,7 +183,7 @@ describe('a reader of a stream', () => {
   it('that is slow gets every event, in order', async () => {
     const large = 'x'.repeat(256 * 1024);
     server.script.subscribeToTask = async function* () {
-      for (let sequence = 1; sequence <= 20; sequence++) yield status(sequence, large);
+      for (let sequence = 1; sequence <= 20; sequence++) yield statusEvent(sequence, large);
     };
     const socket = open();
     const ids: number[] = [];
@@ -223,7 +199,7 @@ describe('a reader of a stream', () => {
   });
 
   it('beyond the limit is told to try later, until another one leaves', async () => {
-    const streams = [deafAfter(status(1)), deafAfter(status(1))];
+    const streams = [deafStream(), deafStream()];
     let opened = 0;
     server.script.subscribeToTask = () => streams[opened++]!.source;
     const [first] = [open(), open()];
@@ -237,7 +213,7 @@ describe('a reader of a stream', () => {
     first.destroy();
     await Promise.race(streams.map(({ returned }) => returned));
     server.script.subscribeToTask = async function* () {
-      yield status(1);
+      yield statusEvent(1);
     };
     expect(await readUntil(open(), END)).toContain('data:');
   });
@@ -245,7 +221,7 @@ describe('a reader of a stream', () => {
 
 describe('a server that shuts down', () => {
   it('ends its streams with a comment, ends their sources, and takes no new calls', async () => {
-    const { source, returned } = deafAfter(status(1));
+    const { source, returned } = deafStream();
     server.script.subscribeToTask = () => source;
     const socket = open();
     await readUntil(socket, /data:/);
@@ -261,6 +237,8 @@ describe('a server that shuts down', () => {
   });
 
   it('tells a stream that has no event yet to try again', async () => {
+    await server.close();
+    server = await startScriptedServer({ drainMs: 5_000 });
     const waiting = deferred();
     server.script.subscribeToTask = () => ({
       [Symbol.asyncIterator]: () => ({

@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 it('shows its name to Postgres and applies its statement timeout', async () => {
-  const pool = newPool({ applicationName: 'perdure-named', statementTimeoutMs: 50 });
+  const pool = newPool({ applicationName: 'perdure-named', timeoutMs: 50 });
   const { rows } = await pool.query('select application_name from pg_stat_activity where pid = pg_backend_pid()');
   expect(rows).toEqual([{ application_name: 'perdure-named' }]);
   await expect(pool.query('select pg_sleep(30)')).rejects.toThrow('statement timeout');
@@ -35,7 +35,7 @@ it('outlives the loss of idle and of busy connections, and reports the outage on
 
 interface NewPool {
   readonly applicationName: string;
-  readonly statementTimeoutMs?: number;
+  readonly timeoutMs?: number;
   readonly log?: Lines;
 }
 

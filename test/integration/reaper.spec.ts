@@ -43,6 +43,17 @@ it('fails a task that took down ten workers in one turn, and says so', async () 
   expect(textOf(status?.message)).toBe('The workers that ran this task were lost');
 });
 
+it('lets the operator say how many workers a task may take down', async () => {
+  const front = await engines.start({ runs: false });
+  const agent = engines.agent({ run: () => 'Done' });
+  const [last, enough] = [await front.submit(agent, 'go'), await front.submit(agent, 'go')];
+  await tables.rows('delete from perdure.outbox');
+  await abandon(last.id!, '1 hour', 1);
+  await abandon(enough.id!, '1 hour', 2);
+  await engines.start({ config: { maxLostWorkers: 2 } });
+  await Promise.all([tables.until(last.id!, 'COMPLETED'), tables.until(enough.id!, 'FAILED')]);
+});
+
 it('is not held up by tasks of agents that this process does not serve, or has no room for', async () => {
   const front = await engines.start({ runs: false });
   const go = new Gate();

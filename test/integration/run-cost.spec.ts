@@ -1,11 +1,9 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
-import { type ActiveRuns } from '../../libs/execution/src/active-runs.js';
 import { type GroupCommitter } from '#store';
 import { artifactTexts, type Engine, textOf, useEngines } from '../support/engine.js';
 import { forever } from '../support/gate.js';
 import { useDatabase } from '../support/postgres.js';
+import { RunMemory } from '../support/run-memory.js';
 import { useTables } from '../support/task-tables.js';
 
 const database = useDatabase();
@@ -94,15 +92,11 @@ it('takes snapshots at distances that double, and reads what came after them fro
 });
 
 it('keeps nothing in memory of tasks that wait for their client', async () => {
-  setFlagsFromString('--expose-gc');
-  const collectGarbage = runInNewContext('gc') as () => void;
   const engine = await engines.start();
-  const contexts: WeakRef<object>[] = [];
+  const memory = new RunMemory(engine, tables);
   const agent = engines.agent({
     async run(task) {
-      contexts.push(new WeakRef(task));
-      const ballast = Buffer.alloc(100_000, task.id);
-      task.signal.addEventListener('abort', () => ballast.fill(0));
+      const ballast = memory.ballast(task);
       await task.status('Before the question');
       // What else the handler waits for goes with it.
       const [answer] = await Promise.all([
@@ -113,21 +107,10 @@ it('keeps nothing in memory of tasks that wait for their client', async () => {
     },
   });
   await engine.send(agent, 'a first one, so that everything is there that stays');
-  const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
-  const before = timers();
+  memory.begin();
   const waiting = await Promise.all(Array.from({ length: 200 }, () => engine.send(agent, 'x')));
   for (const task of waiting) expect(task.status?.state).toBe('TASK_STATE_INPUT_REQUIRED');
-  const { active, pool } = engine.execution as unknown as { active: ActiveRuns; pool: { free: number } };
-  const { topics } = engine.tasks.streams as unknown as { topics: Record<string, unknown> };
-  // A run leaves the moment after its task was answered; a job that comes late takes a slot to find nothing to run.
-  await tables.waitFor(async () => expect([active.size, Object.keys(topics).length, pool.free]).toEqual([0, 0, 100]));
-  // The idle connections of the pools have one each.
-  expect(timers() - before).toBeLessThan(20);
-  await tables.waitFor(async () => {
-    collectGarbage();
-    expect(contexts.filter((context) => context.deref() !== undefined)).toEqual([]);
-  });
-  expect(contexts.length).toBeGreaterThan(200);
+  await memory.untilReleased(200);
 
   const done = await Promise.all(
     waiting.map(({ id }, i) => engine.send(agent, { taskId: id, parts: [{ text: String(i) }] }, {})),

@@ -51,7 +51,13 @@ describe('a thrown error', () => {
     for (let failures = 1; failures <= 9; failures++) {
       delays.push(retryDelay({ attempts: 20, initialDelayMs: 100, maxDelayMs: 5_000 }, failures));
       await tables.rows('update perdure.tasks set run_at = now() where id = $1', [id]);
-      const row = await leases.claim(engine.tasks.store.db, { tenantId: 'acme', taskId: id! }, 'w', 1_000);
+      const row = await leases.claim(
+        engine.tasks.store.db,
+        { tenantId: 'acme', taskId: id! },
+        {
+          ...{ owner: 'w', leaseMs: 1_000, version: '1.0.0' },
+        },
+      );
       const lease = { tenantId: 'acme', taskId: id!, token: row!.leaseToken };
       expect(await leases.handBack(engine.tasks.store.db, lease, failures, delays.at(-1)!)).toBe(true);
       const [{ ms }] = (await tables.rows<{ ms: number }>(

@@ -5,8 +5,9 @@ import { type JWK } from 'jose';
 import pg from 'pg';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { SigningKeys } from '#access';
 import { AgentRegistry } from '#agents';
-import { type Config, loadConfig, Secrets } from '#platform';
+import { type Config, loadConfig, openSecrets, Secrets } from '#platform';
 import { type AgentCardJson, newCardKey, verifyCardSignatures } from '#protocol';
 import { Tasks } from '#tasks';
 import { type RunningServer, startServer } from '../../apps/server/src/server.js';
@@ -183,6 +184,10 @@ describe('the keys', () => {
     const logger = pino({ level: 'trace' }, { write: (line: string) => void (log += line) });
     const tasks = new Tasks(config, new AgentRegistry([scriptedAgent('echo')]), logger, databaseUrl);
     await tasks.start();
+    const { store, signals } = tasks;
+    const keys = new SigningKeys({ store, signals, secrets: openSecrets(config), logger });
+    await keys.start();
+    await keys.stop();
     await tasks.stop();
 
     const client = new pg.Client(databaseUrl);
@@ -230,6 +235,7 @@ describe('the keys', () => {
     expect(statSync(join(dataDir, 'secret.key')).mode & 0o777).toBe(0o600);
     for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
     expect(await cli('keys', 'rotate', '--immediately')).toMatchObject({ exitCode: 0 });
-    await until(async () => (await signerOf(server)) !== old);
+    await until(async () => (await keysOf(server)).every(({ kid }) => kid !== old));
+    expect(await signerOf(server)).not.toBe(old);
   });
 });

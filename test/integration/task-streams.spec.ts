@@ -73,7 +73,7 @@ it('shows every subscriber the same events in the same order, whenever and where
     return visits;
   };
   const visits = Promise.all(Array.from({ length: 64 }, (_, i) => watch(i % 2 === 0 ? runner : front)));
-  await vi.waitFor(() => {
+  await tables.waitFor(async () => {
     const watchers = [runner, front].map((engine) => watched(engine).get(`acme/${id}`)?.watchers.size ?? 0);
     expect(watchers).toEqual([32, 32]);
   });

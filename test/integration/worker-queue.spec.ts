@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { type Reaper } from '../../libs/execution/src/reaper.js';
 import { type RunQueue } from '../../libs/execution/src/run-queue.js';
 import { type WorkerPool } from '../../libs/execution/src/worker-pool.js';
-import { type Engine, textOf, useEngines } from '../support/engine.js';
+import { artifactTexts, type Engine, textOf, useEngines } from '../support/engine.js';
 import { Gate } from '../support/gate.js';
 import { useDatabase } from '../support/postgres.js';
 import { useTables } from '../support/task-tables.js';
@@ -15,36 +15,73 @@ function partsOf({ execution }: Engine): { reaper: Reaper; queue: RunQueue; pool
   return execution as unknown as { reaper: Reaper; queue: RunQueue; pool: WorkerPool };
 }
 
-it('carries a task over the queue when every slot is taken', async () => {
-  const engine = await engines.start({ config: { workerConcurrency: 1 } });
-  await partsOf(engine).reaper.stop();
+/** Takes the process' only slot until the gate is opened; resolves when it is taken. */
+async function occupy(engine: Engine): Promise<Gate> {
   const [running, go] = [new Gate(), new Gate()];
-  const agent = engines.agent({
-    async run(task) {
-      if (textOf(task.message) === 'first') {
-        running.open();
-        await go.opened;
-      }
-      return `did ${textOf(task.message)}`;
+  const occupant = engines.agent({
+    run() {
+      running.open();
+      return go.opened;
     },
   });
-  const first = engine.send(agent, 'first');
+  await engine.submit(occupant, 'go');
   await running.opened;
-  const waiting = ['second', 'third', 'fourth'].map((text) => engine.send(agent, text));
+  return go;
+}
+
+it('carries a task over the queue when every slot is taken for a while', async () => {
+  const engine = await engines.start({ config: { workerConcurrency: 1 } });
+  await partsOf(engine).reaper.stop();
+  const go = await occupy(engine);
+  const agent = engines.agent({ run: (task) => `did ${textOf(task.message)}` });
+  const texts = ['first', 'second', 'third'];
+  const waiting = texts.map((text) => engine.send(agent, text));
   await tables.waitFor(async () => {
-    const [row] = await tables.rows<{ n: number }>(
-      'select count(*)::int as n from perdure.tasks where agent = $1 and lease_token = 0',
-      [agent],
+    expect(await tables.rows('select from perdure.tasks where agent = $1 and lease_token = 0', [agent])).toHaveLength(
+      3,
     );
-    expect(row!.n).toBe(3);
+    expect(await tables.rows('select from perdure.outbox')).toEqual([]);
   });
   go.open();
-  const answers = await Promise.all([first, ...waiting]);
-  expect(answers.map((task) => textOf(task.status?.message))).toEqual(
-    ['first', 'second', 'third', 'fourth'].map((text) => `did ${text}`),
-  );
+  const answers = await Promise.all(waiting);
+  expect(answers.map((task) => textOf(task.status?.message))).toEqual(texts.map((text) => `did ${text}`));
+  await tables.waitFor(async () => expect(partsOf(engine).pool.free).toBe(1));
+});
+
+it('runs what is due past the queue, many at a time, where there are slots', async () => {
+  const [front, worker] = [await engines.start({ runs: false }), await engines.start()];
+  await partsOf(worker).reaper.stop();
+  partsOf(worker).queue.add = () => Promise.reject(new Error('the queue is not asked'));
+  const agent = engines.agent({
+    async run(task) {
+      const text = textOf(task.message);
+      await task.artifact({ name: 'notes' }).write(`notes on ${text}`);
+      const step = await task.step('do', () => `did ${text}`);
+      await task.sleep('50ms');
+      return step;
+    },
+  });
+  // A run may still have its slot for a moment when the next one of its task begins: there are enough for both.
+  const tasks = await Promise.all(Array.from({ length: 45 }, (_, i) => front.submit(agent, String(i))));
+  for (const [i, { id }] of tasks.entries()) {
+    await tables.until(id!, 'COMPLETED');
+    // What was read for many at once has come to the one it is for; the last state has all artifacts with it.
+    const task = await front.get(agent, id!);
+    expect([artifactTexts(task), textOf(task.status?.message)]).toEqual([[`notes on ${i}`], `did ${i}`]);
+  }
+  expect(await tables.rows('select from perdure.outbox')).toEqual([]);
+  await tables.waitFor(async () => expect(partsOf(worker).pool.free).toBe(100));
+  expect(worker.log.filter(({ level }) => level === 'warn')).toEqual([]);
+});
+
+it('claims nothing for a job whose task has ended, and drops it', async () => {
+  const engine = await engines.start();
+  const agent = engines.agent({ run: () => 'Done' });
+  const { id } = await engine.send(agent, 'go');
+  await tables.rows(`insert into perdure.outbox (tenant_id, task_id, run_at) select 'acme', $1, now()`, [id]);
   await tables.waitFor(async () => expect(await tables.rows('select from perdure.outbox')).toEqual([]));
-  expect(partsOf(engine).pool.free).toBe(1);
+  expect(await tables.task(id!)).toMatchObject({ lease_token: '1', state: 3 });
+  expect(partsOf(engine).pool.free).toBe(100);
 });
 
 it('carries a task from a process that runs none to one that does', async () => {
@@ -72,7 +109,11 @@ it('runs every task without the queue: it may be lost with all its jobs', async 
 });
 
 it('keeps jobs in the outbox that the queue does not take, and runs their tasks', async () => {
-  const [front, worker] = [await engines.start({ runs: false }), await engines.start()];
+  const [front, worker] = [
+    await engines.start({ runs: false }),
+    await engines.start({ config: { workerConcurrency: 1 } }),
+  ];
+  const go = await occupy(worker);
   const { queue } = partsOf(worker);
   const add = queue.add.bind(queue);
   let refused = 0;
@@ -82,11 +123,11 @@ it('keeps jobs in the outbox that the queue does not take, and runs their tasks'
   };
   const agent = engines.agent({ run: () => 'Done' });
   const { id } = await front.submit(agent, 'go');
-  await tables.until(id!, 'COMPLETED');
-  expect(refused).toBeGreaterThan(0);
+  await tables.waitFor(async () => expect(refused).toBeGreaterThan(0));
   expect(await tables.rows('select from perdure.outbox where task_id = $1', [id])).toHaveLength(1);
+  go.open();
+  await tables.until(id!, 'COMPLETED');
   queue.add = add;
-  // The job comes late, and finds nothing to run.
   await tables.waitFor(async () => expect(await tables.rows('select from perdure.outbox')).toEqual([]));
   await front.send(agent, 'what comes later');
   expect(await tables.task(id!)).toMatchObject({ lease_token: '1', lost: 0 });

@@ -1,5 +1,5 @@
 import { type Action, each, freeSlots, type Move, move } from './action.js';
-import { changeFromOutside, insertTask, note, takeInput } from './statements.js';
+import { addSignal, changeFromOutside, insertTask, note, takeInput } from './statements.js';
 import { type Rules } from './rules.js';
 import { type Call, isTerminal, type Setting, type State, type Worker } from './state.js';
 import { newRun } from './runs.js';
@@ -75,8 +75,25 @@ export const CALL_ACTIONS = {
     by: 'client',
     moves: (state, { onCancel }, rules) => endFromOutside(state, 'cancel', 'canceled', onCancel, rules),
   },
+  'a signal is delivered': {
+    code: 'libs/tasks/src/task-signals.ts#deliver',
+    by: 'client',
+    moves: (state, _, rules) =>
+      state.left.signal === 0
+        ? []
+        : each(state.tasks, (task, t) =>
+            isTerminal(task.state)
+              ? []
+              : [
+                  move(`task ${t + 1}`, (s) => {
+                    s.left.signal--;
+                    addSignal(s, s.tasks[t]!, rules);
+                  }),
+                ],
+          ),
+  },
   'the deadline passes': {
-    code: 'libs/tasks/src/task-journal.ts#fail',
+    code: 'libs/tasks/src/task-journal.ts#failPastDeadline',
     by: 'world',
     moves: (state, _, rules) => endFromOutside(state, 'deadline', 'failed', false, rules),
   },

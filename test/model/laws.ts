@@ -24,6 +24,7 @@ export const LAWS: readonly Law[] = [
   noted('a clean-up that is done is not begun again'),
   noted('a repeated call gives the same task'),
   noted('a drained process leaves no lease behind'),
+  noted('a signal ends no lease'),
   {
     name: "the row counts the task's events",
     holds: everyTask(({ sequence, events }) => sequence === events.length),
@@ -53,8 +54,18 @@ export const LAWS: readonly Law[] = [
     ),
   },
   {
-    name: 'what goes on is due some time',
-    holds: everyTask((task) => task.runAt !== 'none' || isTerminal(task.state) || task.state === 'asks'),
+    name: 'what goes on is due some time, or waits for a signal',
+    holds: everyTask(
+      ({ runAt, state, listens }) => runAt !== 'none' || isTerminal(state) || state === 'asks' || listens,
+    ),
+  },
+  {
+    name: 'a signal is taken once',
+    holds: everyTask(({ taken }) => new Set(taken).size === taken.length),
+  },
+  {
+    name: 'nobody waits for a signal that is there',
+    holds: everyTask(({ listens, owned, signals, taken }) => !listens || owned || signals === taken.length),
   },
   {
     name: 'what is due and held by nobody has a job, unless the queue lost one',
@@ -77,5 +88,7 @@ export const LAWS: readonly Law[] = [
 export const SETTLES = 'whatever has happened, every task still settles';
 
 export function isSettled({ tasks }: State): boolean {
-  return tasks.every(({ state, runAt }) => runAt === 'none' && (isTerminal(state) || state === 'asks'));
+  return tasks.every(
+    ({ state, runAt, listens }) => runAt === 'none' && (isTerminal(state) || state === 'asks' || listens),
+  );
 }

@@ -10,6 +10,12 @@ export const RULES = {
   /** A settlement gives the lease back in its own commit. */
   settlingReleases: true,
   claimRaisesToken: true,
+  /** A rest that waits for a signal names how many have come. */
+  restingNamesSignals: true,
+  /** A signal that makes a task due raises its token. */
+  signalRaisesToken: true,
+  /** A task that is held does not listen. */
+  claimEndsListening: true,
   /** Only what is due is claimed. */
   claimWantsDue: true,
   renewalNamesToken: true,

@@ -1,5 +1,6 @@
 import { type Action, each, freeSlots, type Move, move } from './action.js';
 import { type Rules } from './rules.js';
+import { callNext, emitWorking, runsAhead, write } from './handler.js';
 import { append, claim, finish, handBack, nextTurn, note, renew } from './statements.js';
 import { isHeld, isTerminal, type Run, type Setting, type State, type Task, type Worker, type Write } from './state.js';
 
@@ -17,6 +18,16 @@ export const RUN_ACTIONS = {
         outbox === 0 || (outbox === 1 && runAt === 'later' && !owned)
           ? []
           : [move(`task ${t + 1}`, (s) => void (s.tasks[t]!.outbox--, s.tasks[t]!.queue++))],
+      ),
+  },
+  'a due job is claimed as it leaves the outbox': {
+    code: 'libs/execution/src/job-claims.ts#take',
+    by: 'system',
+    moves: (state, setting, rules) =>
+      each(state.tasks, (task, t) =>
+        task.outbox > 0 && task.runAt === 'past'
+          ? claims(state, t, setting, rules, (s) => void s.tasks[t]!.outbox--)
+          : [],
       ),
   },
   'a job is taken': {
@@ -105,8 +116,20 @@ export const RUN_ACTIONS = {
         ({ phase }) => phase === 'next',
         (s, run, worker) => {
           if (!nextTurn(s, run, rules)) return end(worker, run);
-          const { token, epoch, aborted, found } = run;
-          Object.assign(run, newRun(s.tasks[run.task]!, run.task, rules), { token, epoch, aborted, found });
+          startOver(s, run, rules);
+        },
+      ),
+  },
+  'a run starts over': {
+    code: 'libs/tasks/src/claimed-run.ts#reload',
+    by: 'system',
+    moves: (state, _, rules) =>
+      eachRun(
+        state,
+        ({ phase }) => phase === 'over',
+        (s, run, worker) => {
+          if (s.tasks[run.task]!.token !== run.token) return end(worker, run);
+          startOver(s, run, rules);
         },
       ),
   },
@@ -241,6 +264,12 @@ export function newRun(task: Task, t: number, rules: Rules): Run {
   };
 }
 
+/** The same for a run that goes on under the lease it has. */
+function startOver(state: State, run: Run, rules: Rules): void {
+  const { token, epoch, aborted, found } = run;
+  Object.assign(run, newRun(state.tasks[run.task]!, run.task, rules), { token, epoch, aborted, found });
+}
+
 /** WorkerPool#claim, where a process has room: the lease is taken; what the run needs is read afterwards. */
 function claims(state: State, t: number, setting: Setting, rules: Rules, before: (s: State) => void): Move[] {
   return each(state.workers, (worker, w) =>
@@ -270,65 +299,6 @@ function recorded({ records }: Task, turn: number): number[] {
   return records.filter((record) => record.startsWith(`${turn}.`)).map((record) => Number(record.split('.')[1]));
 }
 
-/** A run that finds SUBMITTED says first that it works. */
-function emitWorking(run: Run): void {
-  write(run, { events: 1, state: 'working', then: 'nothing' });
-}
-
-/** What the next call is, those passed over that are recorded or answered. */
-function nextCall(run: Run, script: Setting['script']): { position: number; consumed: number } {
-  let { position, consumed } = run;
-  for (; position <= script.length; position++) {
-    const asks = script[position - 1] === 'ask';
-    if (asks ? consumed >= run.known : !run.recorded.includes(position)) break;
-    if (asks) consumed++;
-  }
-  return { position, consumed };
-}
-
-/** Emissions run ahead of their commits, and so does the settlement; a step waits for what was emitted before it. */
-function runsAhead(run: Run, script: Setting['script']): boolean {
-  return script[nextCall(run, script).position - 1] !== 'step';
-}
-
-function callNext(state: State, run: Run, script: Setting['script']): void {
-  Object.assign(run, nextCall(run, script));
-  const { position, consumed: inputs } = run;
-  const record = run.recorded.includes(position) ? undefined : position;
-  switch (script[position - 1]) {
-    case 'status':
-      write(run, { events: 1, state: 'working', record, then: 'nothing' });
-      run.position++;
-      break;
-    case 'step':
-      noteStep(state, run);
-      write(run, { events: 0, record, then: 'next' });
-      break;
-    case 'sleep':
-      write(run, { events: 0, record, then: 'nothing' });
-      write(run, { events: 0, release: true, due: true, then: 'end' });
-      break;
-    case 'ask':
-      write(run, { events: 1, state: 'asks', record, release: true, inputs, then: 'end' });
-      break;
-    case undefined:
-      write(run, { events: 1, state: 'completed', release: true, inputs, then: 'end' });
-  }
-}
-
-function noteStep(state: State, run: Run): void {
-  const { epoch, records } = state.tasks[run.task]!;
-  if (epoch === run.epoch && records.includes(`${run.turn}.${run.position}`))
-    note(state, 'a recorded step is not done again');
-}
-
-/** RunWriter#append and #commitSettlement: the next base is known before this write is committed. */
-function write(run: Run, parts: Omit<Write, 'base'>): void {
-  run.writes.push({ base: run.sequence, ...parts });
-  run.sequence += parts.events;
-  if (parts.then !== 'nothing') run.phase = 'waiting';
-}
-
 interface Flushing {
   readonly state: State;
   readonly run: Run;
@@ -340,7 +310,7 @@ interface Flushing {
 /** One statement for the first `count` writes, and what the run does with its outcome. */
 function flush(flushing: Flushing, count: number): void {
   const { state, run, worker, script, rules } = flushing;
-  const writes = run.writes.slice(0, count).map((each) => ({ ...each, inputs: fenced(each, rules) }));
+  const writes = run.writes.slice(0, count).map((each) => fenced(each, rules));
   const outcome = append(state, run, writes, rules);
   if (outcome === 'done') return committed(run, worker, count, script);
   // GroupCommitter#settleRefused: each by itself, in order.
@@ -351,7 +321,7 @@ function flush(flushing: Flushing, count: number): void {
   if (outcome === 'refused' && token === run.token && sequence === first!.base) {
     run.writes.shift();
     run.sequence = first!.base;
-    run.phase = 'unseen';
+    run.phase = first!.signals === undefined ? 'unseen' : 'over';
     return;
   }
   run.writes.shift();
@@ -359,8 +329,13 @@ function flush(flushing: Flushing, count: number): void {
   if (run.writes.length === 0) end(worker, run);
 }
 
-function fenced({ inputs, state }: Write, rules: Rules): number | undefined {
-  return (state === 'completed' ? rules.completingNamesInputs : rules.askingNamesInputs) ? inputs : undefined;
+function fenced(write: Write, rules: Rules): Write {
+  const namesInputs = write.state === 'completed' ? rules.completingNamesInputs : rules.askingNamesInputs;
+  return {
+    ...write,
+    inputs: namesInputs ? write.inputs : undefined,
+    signals: rules.restingNamesSignals ? write.signals : undefined,
+  };
 }
 
 function committed(run: Run, worker: Worker, count: number, script: Setting['script']): void {

@@ -4,7 +4,7 @@ import { type Setting } from './state.js';
 export const CALM: Setting = {
   ...{ workers: 2, slots: 1, eager: true, clients: 1, messages: 1, followUps: 'queue', script: [], onCancel: false },
   ...{ crash: 0, stall: 0, lostJob: 0, doubledJob: 0, cancel: 0, deadline: 0 },
-  ...{ failure: 0, drain: 0, doubt: 0, refusal: 0, repeat: 0 },
+  ...{ failure: 0, drain: 0, doubt: 0, refusal: 0, signal: 0, repeat: 0 },
 };
 
 /** Constellations in which the protocol keeps every law. Together they take every action. */
@@ -20,6 +20,11 @@ export const SETTINGS: Readonly<Record<string, Partial<Setting>>> = {
   'a question': { messages: 2, script: ['step', 'ask'], crash: 1, stall: 1 },
   'three messages': { messages: 3, script: ['ask'], crash: 1 },
   'a sleep': { script: ['step', 'sleep'], crash: 1, stall: 1, cancel: 1 },
+  'a signal': { script: ['step', 'wait'], signal: 1, crash: 1, stall: 1, cancel: 1 },
+  'signals for two waits': { script: ['wait', 'step', 'wait'], signal: 3, crash: 1 },
+  'a signal and a time': { script: ['waitInTime'], signal: 2, failure: 1, crash: 1 },
+  'a signal and an interrupt': { messages: 2, followUps: 'interrupt', script: ['wait'], signal: 1 },
+  'a signal while a commit is in doubt': { script: ['wait', 'step'], signal: 2, doubt: 1 },
   'a call that is repeated': { messages: 2, crash: 1, repeat: 1 },
   'commits in doubt, and one refused': { script: ['status', 'step'], stall: 1, doubt: 1, refusal: 1 },
   'a drain': { eager: false, script: ['step'], lostJob: 1, drain: 1 },

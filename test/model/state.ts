@@ -2,7 +2,7 @@
 export type TaskState = 'submitted' | 'working' | 'asks' | 'completed' | 'failed' | 'canceled';
 
 /** What the handler does in each turn before it returns, by position from 1. */
-export type Script = readonly ('status' | 'step' | 'sleep' | 'ask')[];
+export type Script = readonly ('status' | 'step' | 'sleep' | 'ask' | 'wait' | 'waitInTime')[];
 
 /** What may happen at most so often: each makes the state space larger, none of it has to happen. */
 export interface Budget {
@@ -24,6 +24,8 @@ export interface Budget {
   doubt: number;
   /** The database refuses one write, as it does with a text that it cannot store. */
   refusal: number;
+  /** Somebody sends a signal to a task. */
+  signal: number;
   /** A client repeats a call that it has no answer to, with the same idempotency key. */
   repeat: number;
 }
@@ -58,6 +60,10 @@ export interface Task {
   /** `run_at`: null, in the past, or in the future. */
   runAt: 'none' | 'past' | 'later';
   attempt: number;
+  /** `task_signals`: how many have come, and the number of the one that each record has taken. */
+  signals: number;
+  taken: number[];
+  listens: boolean;
   /** `task_events`: the epoch of the run that wrote event n, at n - 1; 0 for what no run wrote. */
   events: number[];
   /** `task_journal`: `turn.position` of each record. */
@@ -91,6 +97,11 @@ export interface Write {
   /** With `release`: goes on after a pause. */
   due?: boolean;
   inputs?: number;
+  /** Number of the signal that the record takes. */
+  takes?: number;
+  /** With `release`: waits for a signal; and how many of them the run has seen. */
+  listens?: boolean;
+  signals?: number;
   /** What the run does once it is committed: nothing, because it ran ahead; its next call; or end here. */
   then: 'nothing' | 'next' | 'end';
   /** The connection broke under it. */
@@ -116,10 +127,10 @@ export interface Run {
   /**
    * claimed: the claim is committed, its answer under way. going: the handler has the word. waiting: for its last write.
    * unseen: the client has sent a message that the settlement did not count. next: the turn's words are committed, the
-   * next one begins. failing: the handler threw. cleanUp, cleaning: the task is canceled, its clean-up is to begin, or
+   * next one begins. over: a signal has come that the rest did not count. failing: the handler threw. cleanUp, cleaning: the task is canceled, its clean-up is to begin, or
    * under way. broken: ends when its writes are answered.
    */
-  phase: 'claimed' | 'going' | 'waiting' | 'unseen' | 'next' | 'failing' | 'cleanUp' | 'cleaning' | 'broken';
+  phase: 'claimed' | 'going' | 'waiting' | 'unseen' | 'next' | 'over' | 'failing' | 'cleanUp' | 'cleaning' | 'broken';
   /** The task had ended when it was claimed. */
   ended?: boolean;
   writes: Write[];
@@ -164,7 +175,7 @@ export interface State {
 
 const BUDGET: readonly (keyof Budget)[] = [
   ...(['crash', 'stall', 'lostJob', 'doubledJob', 'cancel', 'deadline'] as const),
-  ...(['failure', 'drain', 'doubt', 'refusal', 'repeat'] as const),
+  ...(['failure', 'drain', 'doubt', 'refusal', 'signal', 'repeat'] as const),
 ];
 
 export function idleWorker(): Worker {
@@ -190,6 +201,7 @@ export function copyOf({ tasks, workers, calls, answers, left, broken }: State):
       events: [...task.events],
       records: [...task.records],
       keys: [...task.keys],
+      taken: [...task.taken],
     })),
     workers: workers.map(({ runs, calls, drain }) => ({
       runs: runs.map((run) => ({ ...run, writes: run.writes.map((write) => ({ ...write })) })),

@@ -13,6 +13,7 @@ export function insertTask(state: State, client: number, held: boolean, rules: R
   if (rules.keysAreUnique && state.tasks.some((task) => task.client === client)) return false;
   state.tasks.push({
     ...{ client, state: held ? 'working' : 'submitted', sequence: held ? 2 : 1, inputs: 1, turn: 1, turnInput: 1 },
+    ...{ signals: 0, taken: [], listens: false },
     ...{ token: held ? 1 : 0, owned: held && rules.eagerLeaseHolds, attempt: 0, records: [], keys: [0] },
     runAt: !held || !rules.eagerLeaseHolds ? 'past' : rules.eagerLeaseEnds ? 'later' : 'none',
     events: held ? [0, 0] : [0],
@@ -33,6 +34,7 @@ export function append(state: State, run: Run, writes: readonly Write[], rules: 
   if (rules.writesNameToken && task.token !== run.token) return 'refused';
   if (rules.writesNameSequence && task.sequence !== first.base) return 'refused';
   if (last.inputs !== undefined && last.inputs !== task.inputs) return 'refused';
+  if (last.signals !== undefined && last.signals !== task.signals) return 'refused';
   const numbers = writes.filter(({ events }) => events > 0).map(({ base }) => base + 1);
   const records = writes.filter(({ record }) => record !== undefined).map(({ record }) => `${run.turn}.${record}`);
   if (numbers.some((n) => task.events[n - 1] !== undefined)) return 'broken';
@@ -41,11 +43,14 @@ export function append(state: State, run: Run, writes: readonly Write[], rules: 
   for (const n of numbers) addEvent(state, task, n, run.epoch);
   task.records.push(...records);
   task.records.sort();
+  for (const { takes } of writes) if (takes !== undefined) task.taken.push(takes);
+  task.taken.sort();
   task.sequence = last.base + last.events;
   const to = writes.findLast((write) => write.state)?.state;
   if (to) task.state = to;
   if (to === 'asks' || to === 'completed') task.seen = run.consumed;
   if (last.release && rules.settlingReleases) release(task);
+  task.listens = last.listens ?? false;
   if (last.due) {
     task.runAt = 'later';
     if (rules.jobsWithTheChange) task.outbox++;
@@ -58,6 +63,7 @@ export function claim(state: State, task: Task, robs: boolean, rules: Rules): bo
   if (rules.claimWantsDue && task.runAt !== 'past') return false;
   if (robs && !task.stalled) note(state, 'a holder that renews keeps its lease');
   if (rules.claimRaisesToken) task.token++;
+  if (rules.claimEndsListening) task.listens = false;
   pass(task);
   task.owned = true;
   task.runAt = 'later';
@@ -105,6 +111,7 @@ export function changeFromOutside(
   pass(task);
   task.owned = false;
   task.runAt = runAfter ? 'past' : 'none';
+  task.listens = false;
   task.attempt = task.failures = 0;
   if (runAfter && rules.jobsWithTheChange) task.outbox++;
 }
@@ -133,8 +140,21 @@ export function takeInput(
   if (!change.newTurn || rules.interruptRaisesToken) task.token++;
   pass(task);
   task.owned = change.held;
+  task.listens = false;
   task.runAt = change.held ? 'later' : 'past';
   if (!change.held && rules.jobsWithTheChange) task.outbox++;
+}
+
+/** SignalRepository#add, with the job of its transaction. */
+export function addSignal(state: State, task: Task, rules: Rules): void {
+  task.signals++;
+  if (!task.listens) return;
+  if (task.owned) note(state, 'a signal ends no lease');
+  task.listens = false;
+  if (rules.signalRaisesToken) task.token++;
+  pass(task);
+  task.runAt = 'past';
+  if (rules.jobsWithTheChange) task.outbox++;
 }
 
 /** TurnRepository#nextTurn, in the transaction of TaskJournal#nextTurn. False where the lease is lost. */

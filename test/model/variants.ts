@@ -45,11 +45,30 @@ export const VARIANTS: readonly Variant[] = [
     eager: false,
     doubledJob: 1,
   }),
-  variant('an eager start has a lease without an end', 'eagerLeaseEnds', 'what goes on is due some time', 2, {
-    crash: 1,
-  }),
+  variant(
+    'an eager start has a lease without an end',
+    'eagerLeaseEnds',
+    'what goes on is due some time, or waits for a signal',
+    2,
+    {
+      crash: 1,
+    },
+  ),
   variant('an eager start leaves the task due', 'eagerLeaseHolds', 'a holder that renews keeps its lease', 3, {}),
   variant('jobs are written after the change', 'jobsWithTheChange', HAS_JOB, 2, { eager: false, lostJob: 1 }),
+  variant('a rest counts no signals', 'restingNamesSignals', 'nobody waits for a signal that is there', 6, {
+    script: ['wait'],
+    signal: 1,
+  }),
+  variant('a signal leaves the token as it is', 'signalRaisesToken', ONE_WRITER, 9, {
+    script: ['wait'],
+    signal: 1,
+    doubt: 1,
+  }),
+  variant('a claim leaves the task listening', 'claimEndsListening', 'a signal ends no lease', 9, {
+    script: ['waitInTime'],
+    signal: 1,
+  }),
   variant('nobody looks for orphans', 'reaperLooks', SETTLES, 3, { crash: 1 }),
   variant('nobody looks for lost jobs', 'reaperLooks', SETTLES, 4, { eager: false, lostJob: 1 }),
   variant('a commit in doubt is taken for done', 'doubtIsRead', 'an accepted message is committed', 4, { doubt: 1 }),

@@ -31,9 +31,9 @@ export function creation(fields: Partial<CreateWrite> = {}): CreateWrite {
   const status = JSON.stringify({ state: 'TASK_STATE_SUBMITTED', timestamp: at.toISOString() });
   return {
     ...{ kind: 'create', tenantId: 'acme', taskId, agent: 'a', contextId: 'c', owner: 'alice', state: 1, status, at },
-    startEvent: null,
-    event: JSON.stringify({ task: { id: fields.taskId ?? taskId, status: JSON.parse(status) as object } }),
-    ...{ message: '{}', request: null, deadline: null, leaseOwner: 'worker', idempotency: null },
+    events: [JSON.stringify({ task: { id: fields.taskId ?? taskId, status: JSON.parse(status) as object } })],
+    ...{ message: '{}', request: null, startAt: null, deadline: null, leaseOwner: 'worker', idempotency: null },
+    agentVersion: '1.0.0',
     ...fields,
   };
 }

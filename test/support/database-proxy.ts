@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { Random } from './random.js';
 
 /** `ReadyForQuery`, outside of a transaction: Postgres has committed what was asked, and says so. */
 const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
@@ -13,12 +14,18 @@ interface Line {
   passed: number;
   /** Called when Postgres has answered the query whose answer is not passed on. */
   loseAnswer?: () => void;
+  /** Whether what either side says is dropped, with the connection left open. */
+  silent: boolean;
 }
 
 /** A TCP proxy in front of Postgres, to break its connections at a chosen moment. */
 export class DatabaseProxy {
   private readonly lines = new Set<Line>();
   private readonly kept: Socket[] = [];
+  private isRefusing = false;
+  private losing: { readonly oneIn: number; readonly random: Random } | undefined;
+  /** How many answers `loseAnswers` has lost. */
+  lost = 0;
 
   private constructor(
     private readonly listener: Server,
@@ -52,6 +59,22 @@ export class DatabaseProxy {
     return new Promise((resolve) => (line.loseAnswer = resolve));
   }
 
+  /** From now on cuts, at random, one in so many connections after Postgres has committed and before its answer is passed on; 0 ends it. */
+  loseAnswers(oneIn: number, seed = 1): void {
+    this.losing = oneIn > 0 ? { oneIn, random: new Random(seed) } : undefined;
+  }
+
+  /** Cuts every connection and refuses new ones, until it is called with false. */
+  refuse(isRefusing: boolean): void {
+    this.isRefusing = isRefusing;
+    if (isRefusing) this.cut();
+  }
+
+  /** Drops what is said on the application's open connections from now on, and leaves them open; new ones work. */
+  silence(application: string): void {
+    for (const line of this.lines) if (line.application === application) line.silent = true;
+  }
+
   /** Cuts the application's side alone: Postgres does not notice, as with a line that has died. */
   loseClientSide(application: string): void {
     const line = this.lineOf(application);
@@ -82,11 +105,16 @@ export class DatabaseProxy {
   }
 
   private open(client: Socket, server: Socket): void {
-    const line: Line = { client, server, application: '', passed: 0 };
+    if (this.isRefusing) {
+      client.destroy();
+      server.destroy();
+      return;
+    }
+    const line: Line = { client, server, application: '', passed: 0, silent: false };
     this.lines.add(line);
     client.on('data', (data) => {
       line.application ||= /application_name\0([^\0]*)\0/.exec(data.toString('latin1'))?.[1] ?? '';
-      server.write(data);
+      if (!line.silent) server.write(data);
     });
     server.on('data', (data) => this.answer(line, data));
     for (const socket of [client, server]) {
@@ -101,7 +129,14 @@ export class DatabaseProxy {
 
   private answer(line: Line, data: Buffer): void {
     const { client, server, loseAnswer } = line;
+    if (line.silent) return;
     const isWhole = data.subarray(-READY.length).equals(READY);
+    if (isWhole && this.losing?.random.below(this.losing.oneIn) === 0) {
+      this.lost++;
+      client.destroy();
+      server.destroy();
+      return;
+    }
     if (!loseAnswer || line.passed > 0) {
       if (loseAnswer && isWhole) line.passed--;
       return void client.write(data);

@@ -83,7 +83,7 @@ export class Engine {
     const logger = createLogger({ logLevel: 'debug', logFormat: 'json' }, linesInto(log));
     const tasks = new Tasks(settings, agents, logger, path);
     await tasks.start();
-    const queue = runs ? await openQueueConnection(path, logger) : undefined;
+    const queue = runs ? await openQueueConnection(path, logger, settings.databaseTimeoutMs) : undefined;
     const execution = queue && new Execution(tasks, queue);
     execution?.start();
     return new Engine(tasks, log, queue, execution, proxy);
@@ -97,8 +97,12 @@ export class Engine {
   }
 
   /** The same, whatever the answer is. */
-  async answer(agent: string, message: string | Partial<MessageJson>, { caller, ...configuration }: SendOptions = {}) {
-    const request = sendRequest(message, configuration);
+  async answer(
+    agent: string,
+    message: string | Partial<MessageJson>,
+    { caller, metadata, ...configuration }: SendOptions = {},
+  ) {
+    const request = sendRequest(message, configuration, metadata);
     const response = await this.tasks.service.sendMessage(request, call(agent, caller));
     return toJsonObject(SendMessageResponseSchema, response);
   }
@@ -109,8 +113,12 @@ export class Engine {
   }
 
   /** The events of a streaming send. */
-  stream(agent: string, message: string | Partial<MessageJson>, { caller, ...configuration }: SendOptions = {}) {
-    const request = sendRequest(message, configuration);
+  stream(
+    agent: string,
+    message: string | Partial<MessageJson>,
+    { caller, metadata, ...configuration }: SendOptions = {},
+  ) {
+    const request = sendRequest(message, configuration, metadata);
     return seen(this.tasks.service.sendStreamingMessage(request, call(agent, caller)));
   }
 
@@ -201,6 +209,8 @@ export interface SendOptions {
   readonly caller?: Caller;
   readonly historyLength?: number;
   readonly returnImmediately?: boolean;
+  /** Of the request. */
+  readonly metadata?: SendMessageRequestJson['metadata'];
 }
 
 /** The context of a call to an agent. */
@@ -212,10 +222,11 @@ export function call(agent: string, caller: Caller = {}): CallContext {
 export function sendRequest(
   message: string | Partial<MessageJson>,
   configuration: SendMessageRequestJson['configuration'] = {},
+  metadata?: SendMessageRequestJson['metadata'],
 ) {
   const fields = typeof message === 'string' ? { parts: [{ text: message }] } : message;
   const whole = { messageId: 'm-1', role: 'ROLE_USER', parts: [{ text: 'hello' }], ...fields };
-  const json = JSON.stringify({ message: whole, configuration });
+  const json = JSON.stringify({ message: whole, configuration, metadata });
   return fromJson(SendMessageRequestSchema, JSON.parse(json) as JsonValue);
 }
 

@@ -4,9 +4,9 @@ import { type TaskTables } from './task-tables.js';
 export async function hasten(tables: TaskTables, id: string): Promise<void> {
   await tables.rows(
     `update perdure.task_journal set value = case kind
-       when 'sleep' then to_json(now())::text
-       else jsonb_set(value::jsonb, '{due}', to_jsonb(now()))::text end
-     where task_id = $1 and kind in ('sleep', 'retry')`,
+       when 'retry' then jsonb_set(value::jsonb, '{due}', to_jsonb(now()))::text
+       else to_json(now())::text end
+     where task_id = $1 and kind in ('sleep', 'timeout', 'retry')`,
     [id],
   );
   await tables.rows('update perdure.tasks set run_at = now() where id = $1 and lease_owner is null', [id]);
@@ -21,5 +21,16 @@ export async function asleep(tables: TaskTables, ...ids: string[]): Promise<void
       [ids],
     );
     if (awake.length > 0) throw new Error(`${awake.length} of ${ids.length} are awake`);
+  });
+}
+
+/** Resolves when the task's run has ended to wait for a signal. */
+export async function listening(tables: TaskTables, ...ids: string[]): Promise<void> {
+  await tables.waitFor(async () => {
+    const busy = await tables.rows(
+      'select id from perdure.tasks where id = any($1) and not (lease_owner is null and listens)',
+      [ids],
+    );
+    if (busy.length > 0) throw new Error(`${busy.length} of ${ids.length} do not listen`);
   });
 }

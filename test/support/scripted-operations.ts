@@ -1,6 +1,7 @@
 import { create, type Message } from '@bufbuild/protobuf';
 import { EmptySchema } from '@bufbuild/protobuf/wkt';
 import {
+  type A2AOperations,
   AgentCardSchema,
   type CallContext,
   ListTaskPushNotificationConfigsResponseSchema,
@@ -42,6 +43,30 @@ const UNARY = {
 
 const STREAMING = ['sendStreamingMessage', 'subscribeToTask'];
 const EVENT = create(StreamResponseSchema, { payload: { case: 'task', value: task } });
+
+/** The requests and contexts of the calls that reached scripted operations, in their order. */
+export type SeenRequests = [request: any, context: CallContext][]; // eslint-disable-line @typescript-eslint/no-explicit-any
+
+/** Lets a unary operation give `result`, or throw it where it is an error, and remembers its calls in `seen`. */
+export function scriptOperation(
+  { script }: Pick<ScriptedServer, 'script'>,
+  name: keyof A2AOperations,
+  result: unknown,
+  seen: SeenRequests,
+): void {
+  Object.assign(script, {
+    [name]: async (request: unknown, context: CallContext) => {
+      seen.push([request, context]);
+      if (result instanceof Error) throw result;
+      return result;
+    },
+  });
+}
+
+/** Forgets what was scripted. */
+export function unscript({ script }: Pick<ScriptedServer, 'script'>): void {
+  for (const name of Object.keys(script)) delete script[name as keyof A2AOperations];
+}
 
 /** Lets every operation succeed, streams with one event of number 1, and remembers the calls in the order they come. */
 export function scriptAllOperations({ script }: Pick<ScriptedServer, 'script'>): SeenCall[] {

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { afterAll, beforeAll, expect, vi } from 'vitest';
+import { afterAll, expect, vi } from 'vitest';
 import { type StreamResponseJson, type TaskStatusJson } from '#protocol';
 
 /** A row of `perdure.tasks`, with the columns' own names. */
@@ -14,14 +14,23 @@ export interface StoredTask {
   readonly run_at: Date | null;
   readonly attempt: number;
   readonly lost: number;
+  readonly listens: boolean;
 }
 
 /** What stands in the tables, read past the engine. */
 export class TaskTables {
-  constructor(readonly pool: pg.Pool) {}
+  private pool: pg.Pool | undefined;
+
+  constructor(private readonly database: { readonly url: string }) {}
 
   async rows<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<Row[]> {
+    // The database's URL is known by the time of the first statement, not when the file is read.
+    this.pool ??= openPool(this.database.url);
     return (await this.pool.query<Row>(text, values)).rows;
+  }
+
+  async close(): Promise<void> {
+    await this.pool?.end();
   }
 
   async task(id: string): Promise<StoredTask> {
@@ -61,7 +70,7 @@ export class TaskTables {
 
   /** Holds the rows of tasks, so that whoever needs them waits; answers with the way to let go. */
   async hold(...ids: string[]): Promise<() => Promise<void>> {
-    const client = new pg.Client(this.pool.options.connectionString);
+    const client = new pg.Client(this.database.url);
     // A test that fails halfway lets go too, before its engines are waited for.
     client.on('error', () => undefined);
     await client.connect();
@@ -95,7 +104,15 @@ export class TaskTables {
 
   /** Everything the tables hold, as one text. */
   async everything(): Promise<string> {
-    const tables = ['tasks', 'task_events', 'task_messages', 'task_journal', 'idempotency_keys'];
+    const tables = [
+      'tasks',
+      'task_events',
+      'task_messages',
+      'task_journal',
+      'task_results',
+      'task_signals',
+      'idempotency_keys',
+    ];
     const rows = await Promise.all(tables.map((table) => this.rows(`select * from perdure.${table}`)));
     return JSON.stringify(rows);
   }
@@ -108,21 +125,22 @@ export class TaskTables {
 
 /** The tables of a database; whatever the tests of the file did, they are sound at the end. */
 export function useTables(database: { readonly url: string }): TaskTables {
-  // The pool opens its first connection when the first statement comes, and the URL is known by then.
-  let pool: pg.Pool | undefined;
-  const tables = new TaskTables(
-    new Proxy({} as pg.Pool, { get: (_, name) => Reflect.get(pool!, name, pool) as unknown }),
-  );
-  beforeAll(() => {
-    pool = new pg.Pool({ connectionString: database.url, max: 3 });
-    // The database goes away under the idle connections at the end.
-    pool.on('error', () => undefined);
-  });
+  const tables = new TaskTables(database);
   afterAll(async () => {
-    await tables.expectSound();
-    await pool?.end();
+    try {
+      await tables.expectSound();
+    } finally {
+      await tables.close();
+    }
   });
   return tables;
+}
+
+function openPool(connectionString: string): pg.Pool {
+  const pool = new pg.Pool({ connectionString, max: 3 });
+  // The database goes away under the idle connections at the end.
+  pool.on('error', () => undefined);
+  return pool;
 }
 
 function stateName({ state }: TaskStatusJson): string {
@@ -147,6 +165,15 @@ const UNSOUND = {
     left join perdure.task_messages m on m.tenant_id = t.tenant_id and m.task_id = t.id
     group by t.tenant_id, t.id having count(m.ordinal) <> t.messages or count(m.input) <> t.inputs
       or max(m.ordinal) <> t.messages or max(m.input) <> t.inputs`,
+  'signals are counted and numbered': `
+    select t.id, t.signals, count(s.ordinal), max(s.ordinal) from perdure.tasks t
+    left join perdure.task_signals s on s.tenant_id = t.tenant_id and s.task_id = t.id
+    group by t.tenant_id, t.id having count(s.ordinal) <> t.signals or max(s.ordinal) <> t.signals`,
+  'a signal is taken once': `
+    select task_id, value from perdure.task_journal where kind = 'waitFor' and value is not null
+    group by 1, 2 having count(*) > 1`,
+  'what listens is held by nobody, and goes on': `
+    select id, state, lease_owner from perdure.tasks where listens and (lease_owner is not null or state <> 2)`,
   'counters are exact': `(${COUNTED} except ${COUNTERS}) union all (${COUNTERS} except ${COUNTED})`,
   'the status is the one that the newest status event tells': `
     select t.id, t.status, x.status from perdure.tasks t, lateral (
@@ -164,5 +191,8 @@ const UNSOUND = {
   'a task that has ended has no deadline': `select id from perdure.tasks where state in (3, 4, 5, 7) and deadline is not null`,
   'a task that waits for its client has nothing to run': `
     select id, run_at, lease_owner from perdure.tasks where state in (6, 8) and (run_at is not null or lease_owner is not null)`,
+  'a record whose result stands elsewhere has it': `
+    select j.* from perdure.task_journal j left join perdure.task_results r using (tenant_id, task_id, turn, branch, position)
+    where j.value like '@%' and octet_length(r.value) is distinct from substr(j.value, 2)::int`,
   'a snapshot is of an event that is there': `select id from perdure.tasks where snapshot_sequence > last_sequence`,
 };

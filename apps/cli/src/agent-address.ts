@@ -3,6 +3,7 @@ import { fetch } from 'undici';
 import { type AgentCardJson, AgentCardSchema, type AgentInterfaceJson, toJsonObject } from '#protocol';
 import { connectionReason, TransportError } from './call-error.js';
 import { CliError } from './cli-error.js';
+import { textOf } from './http-document.js';
 
 const CARD_PATH = '/.well-known/agent-card.json';
 const CARD_TIMEOUT_MS = 30_000;
@@ -46,7 +47,7 @@ async function get(url: URL, headers: Readonly<Record<string, string>>): Promise
       headers: { ...headers, accept: 'application/json', 'a2a-version': '1.0' },
       signal,
     });
-    return { status: response.status, text: await response.text() };
+    return { status: response.status, text: await textOf(response) };
   } catch (error) {
     throw new TransportError(`No answer from ${url.href}: ${connectionReason(error)}.`, true, { cause: error });
   }

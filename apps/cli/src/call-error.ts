@@ -33,7 +33,7 @@ export class TransportError extends CliError {
 }
 
 /** Whether trying again may help. */
-export function isPassing(error: unknown): boolean {
+export function isPassing(error: unknown): error is CallRefusedError | TransportError {
   return (error instanceof CallRefusedError || error instanceof TransportError) && error.isPassing;
 }
 

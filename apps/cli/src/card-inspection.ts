@@ -82,7 +82,7 @@ async function signatureChecks(card: unknown, url: URL, jwks: string | undefined
   const { signatures } = (card ?? {}) as { signatures?: unknown };
   if (!Array.isArray(signatures) || signatures.length === 0) return [warning('', 'is not signed')];
   try {
-    const verdicts = await verifyCardSignatures(card, cardKeys(jwks));
+    const verdicts = await verifyCardSignatures(card, cardKeys(url, jwks));
     return [
       ...verdicts.flatMap((verdict, index) => verdictChecks(verdict, `signatures[${index}]`, { url, jwks })),
       ...coverageChecks(card, verdicts),

@@ -1,22 +1,40 @@
 import { readFile } from 'node:fs/promises';
-import { type CardKeyLookup } from '#protocol';
+import { type CardKeyLookup, isLoopback } from '#protocol';
 import { getDocument } from './http-document.js';
 
 type Keys = Awaited<ReturnType<CardKeyLookup>>;
 
+/** An honest card has one; each is a request that the card makes us send. */
+const MAX_SETS = 4;
+
 /**
- * Finds the keys of a card's signatures: in the JWK set of `trusted`, a URL or a file, where one is given, else at each
- * signature's `jku`. A set is fetched once. Its errors say in words why there is no key.
+ * Finds the keys of the signatures of the card at `card`: in the JWK set of `trusted`, a URL or a file, where one is given, else
+ * at each signature's `jku`. A set is fetched once, of one card four at most. Its errors say in words why there is no key.
  */
-export function cardKeys(trusted: string | undefined): CardKeyLookup {
+export function cardKeys(card: URL, trusted: string | undefined): CardKeyLookup {
   const sets = new Map<string, Promise<Keys>>();
+  const keysAt = (place: string) => {
+    if (trusted === undefined) return namedBy(card, place);
+    return isUrl(trusted) ? fromUrl(trusted) : fromFile(trusted);
+  };
   return async ({ jku }) => {
     const place = trusted ?? jku;
     if (place === undefined) throw new Error('the signature names no JWK set (jku): give one with --jwks');
-    const set = sets.get(place) ?? (trusted !== undefined && !isUrl(trusted) ? fromFile(trusted) : fromUrl(place));
+    const known = sets.get(place);
+    if (known) return known;
+    if (sets.size >= MAX_SETS) throw new Error(`the signatures before it name ${MAX_SETS} JWK sets already`);
+    const set = keysAt(place);
     sets.set(place, set);
     return set;
   };
+}
+
+/** A card says where its keys are, and it may be anyone's: it cannot make us ask our own machine unless it is there itself. */
+async function namedBy(card: URL, jku: string): Promise<Keys> {
+  const isHere = URL.canParse(jku) && isLoopback(new URL(jku).hostname);
+  if (isHere && !isLoopback(card.hostname))
+    throw new Error(`the JWK set at ${jku} is on this machine, the card is not`);
+  return fromUrl(jku);
 }
 
 function isUrl(text: string): boolean {
@@ -30,8 +48,7 @@ async function fromFile(path: string): Promise<Keys> {
 async function fromUrl(url: string): Promise<Keys> {
   if (!isUrl(url) || !URL.canParse(url)) throw new Error(`the JWK set's URL ${url} cannot be used`);
   const { protocol, hostname } = new URL(url);
-  const isLocal = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
-  if (protocol !== 'https:' && !isLocal) throw new Error(`the JWK set at ${url} is not served over https`);
+  if (protocol !== 'https:' && !isLoopback(hostname)) throw new Error(`the JWK set at ${url} is not served over https`);
   const { status, text } = await getDocument(new URL(url), { accept: 'application/jwk-set+json, application/json' });
   if (status !== 200) throw new Error(`there is no JWK set at ${url}: HTTP ${status}`);
   return keysIn(text, url);

@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import type { MessageJson, SendMessageRequestJson, StreamResponseJson, TaskJson } from '#protocol';
+import type {
+  MessageJson,
+  SendMessageRequestJson,
+  SendMessageResponseJson,
+  StreamResponseJson,
+  TaskJson,
+} from '#protocol';
 import { answerHint, type TaskAddress, watchHint } from './answer-hint.js';
+import { isPassing } from './call-error.js';
 import { ExitCode } from './cli-error.js';
+import { Reconnection } from './reconnection.js';
 import { type Target } from './target.js';
 import { TaskFeed } from './task-feed.js';
 import { TaskPrinter } from './task-printer.js';
@@ -37,13 +45,15 @@ export class Conversation {
   }
 
   async hold(message: MessageJson): Promise<void> {
-    // The key belongs to the first message: an answer sent under it would be refused as another body.
-    const key = this.options.idempotencyKey;
-    await this.exchange(message, key === undefined ? {} : { 'idempotency-key': key });
-    for (let answer = await this.answer(); answer; answer = await this.answer()) {
-      await this.exchange(this.followUp(answer), {});
+    try {
+      // The key belongs to the first message: an answer sent under it would be refused as another body.
+      await this.exchange(message, this.options.idempotencyKey);
+      for (let answer = await this.answer(); answer; answer = await this.answer()) {
+        await this.exchange(this.followUp(answer));
+      }
+    } finally {
+      this.conclude();
     }
-    this.conclude();
   }
 
   private followUp(text: string): MessageJson {
@@ -51,28 +61,43 @@ export class Conversation {
     return { messageId: randomUUID(), role: 'ROLE_USER', parts: [{ text }], taskId: id, contextId };
   }
 
-  private async exchange(message: MessageJson, headers: Record<string, string>): Promise<void> {
+  private async exchange(message: MessageJson, ownKey?: string): Promise<void> {
     const configuration = this.options.wait === false ? { returnImmediately: true } : undefined;
     const request = { tenant: this.target.tenant, message, configuration };
+    const key = ownKey ?? (this.target.honoursKeys ? message.messageId : undefined);
     this.terminal.progress.show('waiting for the agent');
     try {
-      if (this.options.stream) await this.stream(request, headers);
-      else await this.call(request, headers);
+      if (this.options.stream) await this.stream(request, key);
+      else await this.call(request, key);
     } finally {
       this.terminal.progress.hide();
     }
   }
 
-  private async call(request: SendMessageRequestJson, headers: Record<string, string>): Promise<void> {
-    const answer = await this.target.client.call('SendMessage', request, headers);
+  private async call(request: SendMessageRequestJson, key: string | undefined): Promise<void> {
+    const answer = await this.answerTo(request, key);
     this.follow(answer);
     if (this.options.json) this.terminal.json(answer, 2);
     else this.printer.event(answer);
   }
 
-  private async stream(request: SendMessageRequestJson, headers: Record<string, string>): Promise<void> {
+  /** Without a key the message goes out once: where no answer comes, a second one could start a second task. */
+  private async answerTo(request: SendMessageRequestJson, key: string | undefined): Promise<SendMessageResponseJson> {
+    const line = new Reconnection(this.target, this.terminal);
+    const headers: Record<string, string> = key === undefined ? {} : { 'idempotency-key': key };
+    for (;;) {
+      try {
+        return await this.target.client.call('SendMessage', request, headers);
+      } catch (error) {
+        if (!isPassing(error) || key === undefined) throw error;
+        await line.after(error);
+      }
+    }
+  }
+
+  private async stream(request: SendMessageRequestJson, key: string | undefined): Promise<void> {
     const feed = new TaskFeed(this.target, this.terminal);
-    for await (const event of feed.send(request, headers)) {
+    for await (const event of feed.send(request, key)) {
       this.follow(event);
       this.terminal.progress.show(stateWord(this.task?.status?.state));
       if (this.options.json) this.terminal.json(event);

@@ -1,4 +1,4 @@
-import { fetch, type Headers } from 'undici';
+import { fetch, type Headers, type Response } from 'undici';
 import { connectionReason } from './call-error.js';
 
 /** A document as it was served, whatever the status. */
@@ -22,19 +22,23 @@ export async function getDocument(url: URL, headers: Readonly<Record<string, str
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const response = await fetch(url, { headers, redirect: 'manual', signal });
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of response.body ?? []) {
-      const bytes = chunk as Uint8Array;
-      size += bytes.length;
-      if (size > MAX_BYTES) throw new Error('it is larger than 1 MB');
-      chunks.push(bytes);
-    }
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
-    return { status: response.status, headers: response.headers, text };
+    return { status: response.status, headers: response.headers, text: await textOf(response) };
   } catch (error) {
     throw new DocumentError(`no document from ${url.href}: ${reasonOf(error)}`, { cause: error });
   }
+}
+
+/** The text of a document. Rejects where it is larger than 1 MB, and where it is not UTF-8. */
+export async function textOf(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    const bytes = chunk as Uint8Array;
+    size += bytes.length;
+    if (size > MAX_BYTES) throw new Error('it is larger than 1 MB');
+    chunks.push(bytes);
+  }
+  return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
 }
 
 function reasonOf(error: unknown): string {

@@ -19,9 +19,9 @@ function anAgent(id: string, fields: { default?: boolean; examples?: string[] } 
 
 describe('serveBanner', () => {
   it('names every agent with its card', () => {
-    const banner = serveBanner({ url: 'http://h:1/', grpc: 'h:2', agents: [anAgent('a'), anAgent('bbb')] });
+    const banner = serveBanner({ pid: 7, url: 'http://h:1/', grpc: 'h:2', agents: [anAgent('a'), anAgent('bbb')] });
 
-    expect(banner).toContain('Perdure listens on http://h:1\ngRPC on h:2\n');
+    expect(banner).toContain('Perdure listens on http://h:1\ngRPC on h:2\nProcess 7\n');
     expect(banner).toContain('  a    The a\n       http://h:1/agents/a/.well-known/agent-card.json\n');
     expect(banner).toContain('  bbb  The bbb\n       http://h:1/agents/bbb/.well-known/agent-card.json\n');
   });
@@ -30,15 +30,15 @@ describe('serveBanner', () => {
     const examples = ['two\nlines', 'x'.repeat(81), "What's up?"];
 
     const withDefault = [anAgent('a'), anAgent('b', { default: true, examples })];
-    expect(serveBanner({ url: 'http://h:1', grpc: undefined, agents: withDefault })).toContain(
+    expect(serveBanner({ pid: 7, url: 'http://h:1', grpc: undefined, agents: withDefault })).toContain(
       `npx perdure send http://h:1/agents/b 'What'\\''s up?'`,
     );
-    expect(serveBanner({ url: 'http://h:1', grpc: undefined, agents: [anAgent('a'), anAgent('b')] })).toContain(
+    expect(serveBanner({ pid: 7, url: 'http://h:1', grpc: undefined, agents: [anAgent('a'), anAgent('b')] })).toContain(
       'send http://h:1/agents/a Hello',
     );
   });
 
   it('says nothing of gRPC where that is off', () => {
-    expect(serveBanner({ url: 'http://h:1', grpc: undefined, agents: [anAgent('a')] })).not.toContain('gRPC');
+    expect(serveBanner({ pid: 7, url: 'http://h:1', grpc: undefined, agents: [anAgent('a')] })).not.toContain('gRPC');
   });
 });

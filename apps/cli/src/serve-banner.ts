@@ -4,8 +4,11 @@ import { shellWord } from './shell-word.js';
 
 const LONGEST_EXAMPLE = 80;
 
-/** What `perdure serve` says when it is ready: where it listens (gRPC unless that is off), the agents, and two lines to paste that try one. */
-export function serveBanner({ url, grpc, agents }: Pick<RunningServer, 'url' | 'grpc' | 'agents'>): string {
+/** What a banner is made of: the server, and the number of its process. */
+export type Serving = Pick<RunningServer, 'url' | 'grpc' | 'agents'> & { readonly pid: number };
+
+/** What `perdure serve` says when it is ready: where it listens (gRPC unless that is off), its process, the agents, and two lines to paste that try one. */
+export function serveBanner({ url, grpc, agents, pid }: Serving): string {
   const base = url.replace(/\/+$/, '');
   const width = Math.max(0, ...agents.map(({ id }) => id.length));
   const lines = agents.map(({ id, card }) => {
@@ -14,7 +17,9 @@ export function serveBanner({ url, grpc, agents }: Pick<RunningServer, 'url' | '
   });
   const tried = agents.find((agent) => agent.default) ?? agents[0];
   const listens = [`Perdure listens on ${base}`, ...(grpc === undefined ? [] : [`gRPC on ${grpc}`])];
-  return [...listens, '', 'Agents:', ...lines, ...(tried ? tryLines(base, tried) : []), ''].join('\n');
+  return [...listens, `Process ${pid}`, '', 'Agents:', ...lines, ...(tried ? tryLines(base, tried) : []), ''].join(
+    '\n',
+  );
 }
 
 function tryLines(base: string, agent: Agent): string[] {

@@ -1,49 +1,53 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { A2A_ERRORS, type SendMessageRequestJson, type StreamResponseJson, type TaskStateJson } from '#protocol';
 import { type StreamEvent } from './a2a-client.js';
 import { CallRefusedError, isPassing, TransportError } from './call-error.js';
+import { Reconnection } from './reconnection.js';
 import { isEnded, isWaiting } from './task-state-word.js';
 import { type Target } from './target.js';
 import { type Terminal } from './terminal.js';
 
-const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 5_000;
-const GIVE_UP_MS = 5 * 60_000;
-
 /**
  * The events of one task, each once and in order, over as many connections as it takes: a cut line is taken up again
- * after the last event that came, with growing pauses; five minutes without any contact end it with the last error.
+ * after the last event that came, as soon as the server is back.
  */
 export class TaskFeed {
+  private readonly line: Reconnection;
   private taskId: string | undefined;
   private state: TaskStateJson | undefined;
   private hasAnswer = false;
-  private hasContact = false;
   private lastSequence: number | undefined;
-  private pauseMs = FIRST_PAUSE_MS;
-  private cutAt: number | undefined;
 
   constructor(
     private readonly target: Target,
-    private readonly terminal: Terminal,
-  ) {}
+    terminal: Terminal,
+  ) {
+    this.line = new Reconnection(target, terminal);
+  }
 
-  /** Sends the message; ends with a plain answer, or when the task has ended or waits for the client. */
-  async *send(
-    request: SendMessageRequestJson,
-    headers: Readonly<Record<string, string>> = {},
-  ): AsyncGenerator<StreamResponseJson> {
+  /**
+   * Sends the message; ends with a plain answer, or when the task has ended or waits for the client.
+   * @param key makes it safe to send the message again where no answer came; without one it goes out once.
+   */
+  async *send(request: SendMessageRequestJson, key: string | undefined): AsyncGenerator<StreamResponseJson> {
     const isOver = () => this.hasAnswer || isEnded(this.state) || isWaiting(this.state);
-    try {
-      yield* this.deliver(this.target.client.stream('SendStreamingMessage', request, { headers }), isOver);
-    } catch (error) {
-      // A task without a name cannot be taken up again, and sending once more could start a second one.
-      if (this.taskId === undefined || !isPassing(error)) throw error;
-      if (!isOver()) await this.pauseAfter(error);
+    const headers: Record<string, string> = key === undefined ? {} : { 'idempotency-key': key };
+    let isResent = false;
+    while (this.taskId === undefined && !this.hasAnswer) {
+      try {
+        const events = this.target.client.stream('SendStreamingMessage', request, { headers });
+        yield* this.deliver(isResent ? this.fromTheFirst(events, request) : events, isOver);
+        if (this.taskId === undefined && !this.hasAnswer) {
+          throw new TransportError('The stream ended without an answer.', key !== undefined);
+        }
+      } catch (error) {
+        if (isOver()) return;
+        // A task without a name cannot be taken up again, and sending once more could start a second one.
+        if (!isPassing(error) || (this.taskId === undefined && key === undefined)) throw error;
+        await this.line.after(error);
+        isResent = true;
+      }
     }
-    if (isOver()) return;
-    if (this.taskId === undefined) throw new TransportError('The stream ended without an answer.', false);
-    yield* this.subscribe(this.taskId, isOver);
+    if (this.taskId !== undefined) yield* this.subscribe(this.taskId, isOver);
   }
 
   /** The events of the task from its first on, as far as the server keeps them; ends when the task has ended. */
@@ -56,12 +60,11 @@ export class TaskFeed {
     while (!isOver()) {
       try {
         yield* this.deliver(this.open(taskId), isOver);
-        this.cutAt = undefined;
-        if (!isOver()) await this.pause();
+        if (!isOver()) await this.line.pause();
       } catch (error) {
         if (isOver()) return;
-        if (!this.hasContact || !isPassing(error)) throw error;
-        await this.pauseAfter(error);
+        if (!isPassing(error)) throw error;
+        await this.line.after(error);
       }
     }
   }
@@ -78,16 +81,32 @@ export class TaskFeed {
     }
   }
 
+  /** A message that was taken before its answer got lost is answered with the task as it stands: its events come from the log. */
+  private async *fromTheFirst(
+    events: AsyncIterable<StreamEvent>,
+    { message }: SendMessageRequestJson,
+  ): AsyncGenerator<StreamEvent> {
+    for await (const event of events) {
+      const { response, sequence = 0 } = event;
+      const isBehind = response.task !== undefined && sequence > 1 && !message?.taskId;
+      if (!isBehind) {
+        yield event;
+        continue;
+      }
+      this.taskId = response.task?.id;
+      this.lastSequence = 0;
+      return;
+    }
+  }
+
   private async *deliver(
     events: AsyncIterable<StreamEvent>,
     isOver: () => boolean,
   ): AsyncGenerator<StreamResponseJson> {
     for await (const { sequence, response } of events) {
-      this.hasContact = true;
-      this.cutAt = undefined;
       if (sequence !== undefined && sequence <= (this.lastSequence ?? -1)) continue;
       this.lastSequence = sequence ?? this.lastSequence;
-      this.pauseMs = FIRST_PAUSE_MS;
+      this.line.contact();
       this.follow(response);
       yield response;
       // A snapshot may show how things stood before this message; only an event tells what came of it.
@@ -99,17 +118,5 @@ export class TaskFeed {
     this.hasAnswer ||= message !== undefined;
     this.taskId ??= task?.id ?? statusUpdate?.taskId ?? artifactUpdate?.taskId;
     this.state = task?.status?.state ?? statusUpdate?.status?.state ?? this.state;
-  }
-
-  private async pauseAfter(error: unknown): Promise<void> {
-    if (this.cutAt === undefined) this.terminal.note(`${(error as Error).message} Trying again.`);
-    this.cutAt ??= Date.now();
-    if (Date.now() - this.cutAt > GIVE_UP_MS) throw error;
-    await this.pause();
-  }
-
-  private async pause(): Promise<void> {
-    await delay(this.pauseMs);
-    this.pauseMs = Math.min(this.pauseMs * 2, LONGEST_PAUSE_MS);
   }
 }

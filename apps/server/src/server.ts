@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { SigningKeys } from '#access';
 import { type Agent, AgentRegistry, loadAgents } from '#agents';
 import { createHttpAdapter, GrpcAddress, GrpcServer, OpenCalls, PublicUrl } from '#bindings';
 import { Execution } from '#execution';
@@ -9,6 +10,7 @@ import {
   createLogger,
   type Logger,
   openQueueConnection,
+  openSecrets,
   type QueueConnection,
   startEmbeddedPostgres,
 } from '#platform';
@@ -16,6 +18,7 @@ import { migrate } from '#store';
 import { Tasks } from '#tasks';
 import { NestLog } from './nest-log.js';
 import { ServerModule } from './server.module.js';
+import { StrayErrors } from './stray-errors.js';
 import { Teardown } from './teardown.js';
 
 /** How long streams may take for the events of the runs that ended just now; a slow reader resumes elsewhere. */
@@ -39,21 +42,27 @@ export interface RunningServer {
 export async function startServer(config: Config): Promise<RunningServer> {
   const logger = createLogger(config);
   const teardown = new Teardown(logger);
-  teardown.add('stray rejections', logStrayRejections(logger));
+  const strays = new StrayErrors(logger);
+  teardown.add('stray errors', () => strays.stop());
   try {
     // Agents first: a file that does not load stops the start before anything else has begun.
     const agents = new AgentRegistry(await loadAgents(config.agentDirs, config));
     const databaseUrl = config.databaseUrl ?? (await embedded(config, logger, teardown));
     await migrate(databaseUrl);
-    const queue: QueueConnection = await openQueueConnection(databaseUrl, logger);
+    const queue: QueueConnection = await openQueueConnection(databaseUrl, logger, config.databaseTimeoutMs);
     teardown.add('queue connection', () => queue.close());
     const tasks = new Tasks(config, agents, logger, databaseUrl);
     teardown.add('tasks', () => tasks.stop());
     await tasks.start();
+    const { store, signals } = tasks;
+    const signingKeys = new SigningKeys({ store, signals, secrets: openSecrets(config), logger });
+    teardown.add('signing keys', () => signingKeys.stop());
+    await signingKeys.start();
     const execution = new Execution(tasks, queue);
     teardown.add('execution', () => execution.stop());
-    const app = await createApp(tasks, execution);
+    const app = await createApp(tasks, signingKeys, execution);
     teardown.add('http and grpc', () => app.close());
+    strays.handlersRun(agents.all());
     execution.start();
     teardown.add('drain', () => drain(app, execution, tasks));
     await app.init();
@@ -68,25 +77,18 @@ export async function startServer(config: Config): Promise<RunningServer> {
   }
 }
 
-/** A promise that a handler has begun and forgotten must not end the process, and all other runs with it, when it fails. */
-function logStrayRejections(logger: Logger): () => Promise<void> {
-  const log = (error: unknown) => logger.error({ err: error }, 'process.unhandled_rejection');
-  process.on('unhandledRejection', log);
-  return async () => void process.off('unhandledRejection', log);
-}
-
 async function embedded(config: Config, logger: Logger, teardown: Teardown): Promise<string> {
   const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, logger });
   teardown.add('postgres', () => postgres.stop());
   return postgres.url;
 }
 
-async function createApp(tasks: Tasks, execution: Execution): Promise<INestApplication> {
+async function createApp(tasks: Tasks, signingKeys: SigningKeys, execution: Execution): Promise<INestApplication> {
   const checks = [
     { name: 'database', check: () => tasks.store.check() },
     { name: 'queue', check: () => execution.check() },
   ];
-  return NestFactory.create(ServerModule.of(tasks, checks), createHttpAdapter(tasks.config), {
+  return NestFactory.create(ServerModule.of(tasks, signingKeys, checks), createHttpAdapter(tasks.config), {
     bodyParser: false,
     abortOnError: false,
     logger: new NestLog(tasks.logger),

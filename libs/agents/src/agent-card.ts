@@ -16,6 +16,26 @@ export const TIMESTAMPS_EXTENSION = {
     'as RFC 3339 strings in UTC with milliseconds.',
 } as const satisfies AgentExtensionJson;
 
+/** The extension by which a client says when a new task begins, and by when it has to have ended; every card declares it. */
+export const SCHEDULING_EXTENSION = {
+  uri: 'https://perdure.dev/extensions/scheduling/v1',
+  description:
+    'The metadata of a SendMessage request may hold an object under this URI: startAt, when a new task is to begin, and ' +
+    'deadline, by when it has to have ended, else it fails. Each is an RFC 3339 time or a duration from now, such as 90s, ' +
+    '15m, 24h or 7d. A task that begins later is answered at once, as SUBMITTED.',
+} as const satisfies AgentExtensionJson;
+
+/** The extension by which a client may send a message again whose answer got lost; every card declares it. */
+export const IDEMPOTENCY_EXTENSION = {
+  uri: 'https://perdure.dev/extensions/idempotency/v1',
+  description:
+    'A SendMessage or SendStreamingMessage with a key, in the header Idempotency-Key or as idempotency-key in the metadata of ' +
+    'the request, may be sent again: the same request under the same key gives the same task or message, and does nothing ' +
+    'a second time. The same key with another request is refused.',
+} as const satisfies AgentExtensionJson;
+
+const EXTENSIONS: readonly AgentExtensionJson[] = [TIMESTAMPS_EXTENSION, SCHEDULING_EXTENSION, IDEMPOTENCY_EXTENSION];
+
 /**
  * The agent's public card: what its author wrote, and what only the server knows (its interfaces, capabilities).
  * Throws protobuf-es' error where the author's part is no AgentCard; a loaded agent's part always is one.
@@ -30,7 +50,7 @@ export function buildAgentCard(agent: Pick<Agent, 'card'>, interfaces: AgentInte
       streaming: canStream(agent),
       pushNotifications: false,
       extendedAgentCard: false,
-      extensions: [TIMESTAMPS_EXTENSION, ...(agent.card.capabilities?.extensions ?? [])],
+      extensions: [...EXTENSIONS, ...(agent.card.capabilities?.extensions ?? [])],
     },
   };
   return fromJson(AgentCardSchema, card);

@@ -1,5 +1,5 @@
-import type { JsonObject } from '@bufbuild/protobuf';
-import type { MessageJson } from '#protocol';
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import type { MessageJson, TaskJson } from '#protocol';
 import type { ArtifactOptions, ArtifactWriter, Content } from './content.js';
 import type { Duration } from './duration.js';
 
@@ -38,6 +38,45 @@ export interface StepOptions {
   };
   /** How long one call of the function may take. Over it, its signal fires and the call counts as failed. Default: no limit. */
   timeout?: Duration;
+}
+
+/** How long an {@link AgentTask.waitFor} waits. */
+export interface WaitOptions {
+  /** At most ten years. Default: no limit but the task's own `deadline`. */
+  timeout?: Duration;
+}
+
+/** A message to another agent, where there is more to it than its content. */
+export interface DelegatedMessage {
+  readonly parts: Content;
+  /** The peer's task that the message goes to. Without it, the message begins a new one. */
+  readonly taskId?: string;
+  /** The peer's conversation that it belongs to. */
+  readonly contextId?: string;
+  /** The protocol's free JSON object, of the message. */
+  readonly metadata?: JsonObject;
+}
+
+/** How {@link AgentTask.delegate} goes about it. */
+export interface DelegateOptions {
+  /**
+   * Hands questions on: where the peer's task goes to INPUT_REQUIRED or AUTH_REQUIRED, this task does so too, with the
+   * peer's words, and the client's answer goes to the peer. Not in a branch of {@link AgentTask.all}. Default: false,
+   * the call returns the peer's task as it is then.
+   */
+  readonly relay?: boolean;
+  /** How long it may take in all. Over it, the peer is told to cancel, and the call throws. Default: the task's deadline. */
+  readonly timeout?: Duration;
+  /** The metadata of the request. */
+  readonly metadata?: JsonObject;
+}
+
+/** What has come of {@link AgentTask.delegate}. */
+export interface DelegationResult {
+  /** The peer's task, with artifacts and without its history; undefined where it answered without one. */
+  readonly task?: TaskJson;
+  /** The peer's words: its answer without a task, or the message of the task's status. */
+  readonly message?: MessageJson;
 }
 
 /** What a branch of {@link AgentTask.all} works with: everything but the questions to the client. */
@@ -211,6 +250,47 @@ export interface AgentTask {
    * @example await task.sleepUntil(new Date('2027-01-01T00:00:00Z'));
    */
   sleepUntil(date: Date): Promise<void>;
+
+  /**
+   * Waits for a signal: a value that somebody outside sends to this task under a name, with `perdure tasks signal TASK
+   * NAME JSON` or the API for operators. Each signal releases one call, the oldest first; one that comes before the call
+   * is kept for it. Waiting takes up nothing: the run ends here, as it does in {@link sleep}, and `run` starts again when
+   * the signal is there. Meanwhile the task stays WORKING.
+   *
+   * @param name 1 to 128 letters, digits, `_`, `.`, `:` or `-`, the first a letter or digit.
+   * @returns the signal's value as it was sent, `null` where it was sent without one: check it like any input. With
+   *   `timeout`, `undefined` when the time is over and no signal has come; one that comes later is kept for the next call.
+   *
+   * @example const { approved } = await task.waitFor<{ approved: boolean }>('approval');
+   * @example
+   * const paid = await task.waitFor('payment', { timeout: '3d' });
+   * if (paid === undefined) throw new Reject('Nobody paid within three days');
+   */
+  waitFor<T = JsonValue>(name: string): Promise<T>;
+  waitFor<T = JsonValue>(name: string, options: WaitOptions): Promise<T | undefined>;
+
+  /**
+   * Has another agent do something, and waits for what comes of it. The message is sent once, however often this task is
+   * stopped and started: it has an id, which is recorded before, and goes along as its idempotency key. Other servers than
+   * Perdure may not know such keys. If the process dies, or the connection breaks, between the sending and the
+   * answer, one of those may get the message twice, unless its ListTasks shows the first one.
+   *
+   * Waiting takes up nothing, for days if need be: the run ends here, as it does in {@link requestInput}. A peer that does
+   * not answer is asked again, with growing pauses, for `PERDURE_PEER_OUTAGE`. When this task is canceled or fails,
+   * or ends without waiting for the call, the peer's task is canceled. The peer is told this task's deadline, its
+   * trace (`traceparent`), and how often the work was delegated, so that a circle of agents ends.
+   *
+   * @param peer URL of the other agent's card, or of the agent below which the card is at `/.well-known/agent-card.json`; or
+   *   the id of an agent of this server. The latter runs for the same tenant and caller. A card may name addresses of
+   *   its own origin only; `PERDURE_PEERS` allows others, and refuses all that it does not name. So set it where the
+   *   URL comes from a client.
+   * @throws DelegationError when the peer's task fails, is rejected or canceled, or nothing can come of it any more.
+   *
+   * @example
+   * const { message } = await task.delegate('https://translate.example/agents/french', 'Translate: good morning');
+   * @example const { task: found } = await task.delegate('research', question, { relay: true, timeout: '2h' });
+   */
+  delegate(peer: string, message: Content | DelegatedMessage, options?: DelegateOptions): Promise<DelegationResult>;
 
   /** The time of this call, the same on every replay. It is the database's clock, so all machines agree on it. */
   now(): Promise<Date>;

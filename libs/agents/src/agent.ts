@@ -10,7 +10,9 @@ export interface Agent {
   readonly retry: { readonly attempts: number; readonly initialDelayMs: number; readonly maxDelayMs: number };
   /** The longest a run may take, in milliseconds. */
   readonly timeoutMs: number;
-  /** The longest a task may live, in milliseconds; undefined: no limit. */
+  /** The longest a run may do nothing that is seen, in milliseconds; undefined: no limit. */
+  readonly inactivityMs?: number;
+  /** The longest a task may live from its start, in milliseconds; undefined: no limit. */
   readonly deadlineMs?: number;
   /** What becomes of a message to a task that is running. */
   readonly followUps: FollowUps;

@@ -20,7 +20,7 @@ const SERVER_FILLED: Readonly<Record<string, string>> = {
 export function checkedCard(given: unknown, agentId: string, problems: string[]): Agent['card'] | undefined {
   try {
     const card = plainCard(given);
-    problems.push(...serverFilled(card));
+    problems.push(...serverFilled(card), ...unspeakableExtensions(card));
     const complete = {
       ...card,
       version: card.version ?? '1.0.0',
@@ -44,6 +44,15 @@ function plainCard(given: unknown): AgentCardFields {
   const json = JSON.parse(JSON.stringify(given ?? null)) as JsonValue;
   fromJson(AgentCardSchema, json);
   return json as unknown as AgentCardFields;
+}
+
+/** Clients name extensions in a header, separated by commas. */
+function unspeakableExtensions({ capabilities }: AgentCardFields): string[] {
+  return (capabilities?.extensions ?? []).flatMap(({ uri = '' }, index) =>
+    /^[\x21-\x2b\x2d-\x7e]+$/.test(uri)
+      ? []
+      : [`card.capabilities.extensions[${index}].uri must be a URI, of ASCII characters without spaces and commas`],
+  );
 }
 
 function defaultSkill(agentId: string, { name, description }: AgentCardFields) {

@@ -37,8 +37,13 @@ export interface AgentDefinition {
   retry?: RetryPolicy;
   /** How long one run may take, waiting for input not counted. Over it, the run counts as failed and is retried. */
   timeout?: Duration;
-  /** How long a task may live, waiting included; then it ends as FAILED. Default: no limit. */
+  /** How long a task may live, waiting included; then it ends as FAILED. A client may ask for less. Default: no limit. */
   deadline?: Duration;
+  /**
+   * How long a run may go without a sign of life: no call on the task, nothing emitted, and no step with a `timeout` of
+   * its own under way. Over it, the run counts as failed and is retried. Default: no limit but the `timeout`.
+   */
+  inactivity?: Duration;
   /** What becomes of a message to a task that is running. Default: `queue`. */
   followUps?: FollowUps;
   /** How many runs of this agent one worker process does at a time. Default: as many as the worker has room for. */

@@ -1,5 +1,11 @@
 export type { Agent } from './agent.js';
-export { buildAgentCard, canStream, TIMESTAMPS_EXTENSION } from './agent-card.js';
+export {
+  buildAgentCard,
+  canStream,
+  IDEMPOTENCY_EXTENSION,
+  SCHEDULING_EXTENSION,
+  TIMESTAMPS_EXTENSION,
+} from './agent-card.js';
 export { AgentRegistry } from './agent-registry.js';
 export type {
   AgentLog,
@@ -7,10 +13,16 @@ export type {
   Branch,
   BranchResults,
   CanceledTask,
+  DelegatedMessage,
+  DelegateOptions,
+  DelegationResult,
   IncomingRequest,
   StepFunction,
   StepOptions,
+  WaitOptions,
 } from './agent-task.js';
+export { type DelegatePolicy, delegatePolicy } from './delegate-policy.js';
+export { DelegationError, type DelegationProblem, isDelegationError } from './delegation-error.js';
 export type { ArtifactOptions, ArtifactWriter, Content } from './content.js';
 export type { AgentDefinition, FollowUps } from './define-agent.js';
 export { AgentLoadError } from './agent-load-error.js';

@@ -170,5 +170,5 @@ it('refuses a folder that is not there or has no agent in it', async () => {
 it('loads every example', async () => {
   const examples = fileURLToPath(new URL('../../../examples/agents', import.meta.url));
   const ids = (await loadAgents([examples], defaults)).map(({ id }) => id);
-  expect(ids).toEqual(['csv-report', 'echo', 'flaky', 'trip-booking']);
+  expect(ids).toEqual(['csv-report', 'echo', 'flaky', 'release', 'trip-booking']);
 });

@@ -19,6 +19,7 @@ it('fills in everything an author may leave out', () => {
     retry: { attempts: 3, initialDelayMs: 1_000, maxDelayMs: 300_000 },
     timeoutMs: 1_800_000,
     deadlineMs: undefined,
+    inactivityMs: undefined,
     followUps: 'queue',
     concurrency: undefined,
     listed: true,
@@ -39,6 +40,7 @@ it('keeps what the author says, in milliseconds', () => {
     retry: { attempts: 5, initialDelay: '250ms', maxDelay: 2_000 },
     timeout: '30m',
     deadline: '90d',
+    inactivity: '90s',
     followUps: 'interrupt',
     concurrency: 50,
     default: true,
@@ -48,6 +50,7 @@ it('keeps what the author says, in milliseconds', () => {
     retry: { attempts: 5, initialDelayMs: 250, maxDelayMs: 2_000 },
     timeoutMs: 1_800_000,
     deadlineMs: 90 * 86_400_000,
+    inactivityMs: 90_000,
     followUps: 'interrupt',
     concurrency: 50,
     default: true,
@@ -72,6 +75,7 @@ it('names every wrong field at once, with what it wants and what it got', () => 
     retry: { attempts: 'x', initialDelay: 'soon', tries: 3 },
     timeout: '40d',
     deadline: -1,
+    inactivity: 'never',
     followUps: 'later',
     concurrency: 1.5,
     default: 'yes',
@@ -80,7 +84,7 @@ it('names every wrong field at once, with what it wants and what it got', () => 
   });
   expect(agent).toBeUndefined();
   expect(problems).toEqual([
-    'timout is not known here; there are id, card, retry, timeout, deadline, followUps, concurrency, listed, default, respond, run, onCancel',
+    'timout is not known here; there are id, card, retry, timeout, deadline, inactivity, followUps, concurrency, listed, default, respond, run, onCancel',
     'run is missing',
     'onCancel must be a function, not "nothing"',
     'id must be 1 to 64 letters, digits, _ or -, not "a b"',
@@ -89,6 +93,7 @@ it('names every wrong field at once, with what it wants and what it got', () => 
     'retry.initialDelay must be a time span from 0ms to 24d such as 250ms, 5s, 10m or 24h, not "soon"',
     'timeout must be a time span from 1ms to 24d such as 250ms, 5s, 10m or 24h, not "40d"',
     'deadline must be a time span from 1ms to 3650d such as 250ms, 5s, 10m or 24h, not -1',
+    'inactivity must be a time span from 1ms to 24d such as 250ms, 5s, 10m or 24h, not "never"',
     'followUps must be one of queue, reject, interrupt, not "later"',
     'concurrency must be a whole number from 1 to 10000, not 1.5',
     'default must be true or false, not "yes"',

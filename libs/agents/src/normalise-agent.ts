@@ -8,7 +8,7 @@ import { FieldReader } from './field-reader.js';
 export type AgentDefaults = Pick<Config, 'retryAttempts' | 'retryInitialDelayMs' | 'retryMaxDelayMs' | 'runTimeoutMs'>;
 
 const FIELDS: readonly (keyof AgentDefinition)[] = [
-  ...(['id', 'card', 'retry', 'timeout', 'deadline', 'followUps', 'concurrency'] as const),
+  ...(['id', 'card', 'retry', 'timeout', 'deadline', 'inactivity', 'followUps', 'concurrency'] as const),
   ...(['listed', 'default', 'respond', 'run', 'onCancel'] as const),
 ];
 const RETRY_FIELDS: readonly (keyof NonNullable<AgentDefinition['retry']>)[] = ['attempts', 'initialDelay', 'maxDelay'];
@@ -33,6 +33,7 @@ export function normaliseAgent(
     retry: retryOf(fields, defaults),
     timeoutMs: fields.duration('timeout', 1) ?? defaults.runTimeoutMs,
     deadlineMs: fields.duration('deadline', 1, 3650),
+    inactivityMs: fields.duration('inactivity', 1),
     followUps: fields.choice('followUps', FOLLOW_UPS) ?? 'queue',
     concurrency: fields.integer('concurrency', 1, 10_000),
     listed: fields.flag('listed') ?? true,

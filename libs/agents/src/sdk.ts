@@ -4,6 +4,7 @@
  */
 export { defineAgent } from './define-agent.js';
 export type { AgentCardFields, AgentDefinition, FollowUps, RetryPolicy } from './define-agent.js';
+export { DelegationError, type DelegationProblem } from './delegation-error.js';
 export { Fail, Reject } from './refusals.js';
 export type { Duration } from './duration.js';
 export type { ArtifactOptions, ArtifactWriter, Content } from './content.js';
@@ -14,9 +15,13 @@ export type {
   BranchResults,
   BranchTask,
   CanceledTask,
+  DelegatedMessage,
+  DelegateOptions,
+  DelegationResult,
   IncomingRequest,
   StepContext,
   StepFunction,
   StepOptions,
+  WaitOptions,
 } from './agent-task.js';
-export type { ArtifactJson, MessageJson, PartJson, RoleJson } from '#protocol';
+export type { ArtifactJson, MessageJson, PartJson, RoleJson, TaskJson } from '#protocol';

@@ -26,12 +26,14 @@ export class NotServedError extends A2AError {
 
 /** The tenant of calls that name none. */
 export const DEFAULT_TENANT = 'default';
+/** What means something else where a URL has the tenant: the server's own paths begin so, and clients resolve dots away. */
+const RESERVED = ['.', '..', '.well-known', 'admin', 'agents', 'extendedAgentCard', 'health', 'tasks', 'v1'];
 const ROUTING_KEY = /^([A-Za-z0-9_.-]{1,64})?(?:\/([A-Za-z0-9_.-]{1,64}))?$/;
 
 /**
  * Whom a call is for, by its URL and by the `tenant` field of its message (a routing key `[tenant][/agent]` too). What
  * neither says is the tenant `default` and the server's default agent.
- * Throws A2AError INVALID_PARAMS that names `tenant` for a malformed key, NotServedError where there is nothing.
+ * Throws A2AError INVALID_PARAMS that names `tenant` for a malformed key or a reserved name, NotServedError where there is nothing.
  */
 export function resolveAddress(agents: AgentRegistry, path: PathAddress, field = ''): Address {
   const keys = [{ agent: path.agent }, routingKey(path.tenant ?? ''), routingKey(field)];
@@ -50,7 +52,14 @@ function routingKey(text: string): { tenant?: string; agent?: string } {
       'must be [tenant][/agent], each 1 to 64 letters, digits, dots, dashes or underscores',
     );
   }
-  return { tenant: match[1], agent: match[2] };
+  const [, tenant, agent] = match;
+  if (tenant !== undefined && RESERVED.includes(tenant)) {
+    throw A2AError.invalidParams(
+      'tenant',
+      `must not be one of ${RESERVED.join(' ')}: they mean something else in a URL`,
+    );
+  }
+  return { tenant, agent };
 }
 
 function agreed(values: readonly (string | undefined)[]): string | undefined {

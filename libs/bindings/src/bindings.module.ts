@@ -6,6 +6,7 @@ import {
   type ModuleMetadata,
 } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { AdminController } from './admin/admin.controller.js';
 import { A2AGrpcService03 } from './compat/grpc-service-03.js';
 import { A2AGrpcService } from './grpc/a2a-grpc-service.js';
 import { GrpcAddress } from './grpc/grpc-address.js';
@@ -13,7 +14,6 @@ import { GrpcCalls } from './grpc/grpc-calls.js';
 import { GrpcHealth } from './grpc/grpc-health.js';
 import { GrpcServer } from './grpc/grpc-server.js';
 import { GRPC_SERVICES, type GrpcService } from './grpc/grpc-service.js';
-import { RestController } from './compat/rest.controller.js';
 import { AgentCardController } from './http/agent-card.controller.js';
 import { AgentCards } from './http/agent-cards.js';
 import { CatalogueController } from './http/catalogue.controller.js';
@@ -65,11 +65,11 @@ export class BindingsModule {
       controllers: [
         JsonRpcController,
         HttpJsonController,
-        RestController,
         AgentCardController,
         JwksController,
         CatalogueController,
         HealthController,
+        AdminController,
         RootController,
       ],
       providers: [

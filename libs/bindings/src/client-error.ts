@@ -23,10 +23,14 @@ const OWN_DOMAIN = 'perdure.dev';
 
 /**
  * What to tell the client about something that was thrown. An A2AError is told as it is. Of anything else the client gets a
- * generic text and an error id, under which the log has the rest, with `where` (ids and names, no content) beside it.
+ * generic text and an error id, under which the log has the rest, with `where` (ids and names, no content) beside it. What
+ * an agent's author got wrong in an answer is in the log too.
  */
 export function clientError(thrown: unknown, logger: Logger, where: Record<string, unknown>): ClientError {
   const error = A2AError.from(thrown);
+  if (error.reason === 'INVALID_AGENT_RESPONSE') {
+    logger.error({ ...where, err: error.cause ?? error }, 'agent.invalid_response');
+  }
   if (error.reason !== 'INTERNAL_ERROR') return { error, details: errorDetails(error) };
   const errorId = randomUUID();
   logger.error({ ...where, errorId, err: error.cause ?? error }, 'call.failed');

@@ -8,11 +8,22 @@ export class ActiveRun {
   renewedAt = performance.now();
   /** Where it stands among the active runs; -1 once it does no more. */
   place = -1;
+  hasLease = false;
   private stoppedWith: Error | undefined;
   private controller: AbortController | undefined;
   private onStop: ((reason: Error) => void) | undefined;
+  private onSignal: (() => void) | undefined;
 
-  constructor(readonly lease: Lease) {}
+  /** @param accepted the commit that accepts the task, where it may be under way: until then there is no lease to renew. */
+  constructor(
+    readonly lease: Lease,
+    readonly accepted = Promise.resolve(),
+  ) {
+    accepted.then(
+      () => (this.hasLease = true),
+      () => this.abort('the task was not accepted'),
+    );
+  }
 
   /** Why the run has stopped, once it has. */
   get stopReason(): Error | undefined {
@@ -41,6 +52,16 @@ export class ActiveRun {
     this.stoppedWith = reason;
     this.controller?.abort(reason);
     this.onStop?.(reason);
+  }
+
+  /** The task has a new signal. */
+  signaled(): void {
+    this.onSignal?.();
+  }
+
+  /** Calls the listener when the task has a new signal; one at a time. */
+  whenSignaled(listener: () => void): void {
+    this.onSignal = listener;
   }
 
   /** Calls the listener when the run stops, at once if it has; one at a time. */

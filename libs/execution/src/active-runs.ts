@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Config, type Logger, type Signals } from '#platform';
-import { type Lease, leaseKey, type Store } from '#store';
-import { ABORT_SIGNALS, topicKey } from '#tasks';
+import { type Lease, leaseKey, type Store, type TaskKey } from '#store';
+import { ABORT_SIGNALS, TASK_SIGNALS, topicKey } from '#tasks';
 import { ActiveRun } from './active-run.js';
 
 /**
@@ -12,7 +12,7 @@ export class ActiveRuns {
   /** Each knows its place: runs come and go by the thousand, and a Map would keep them alive (see TaskStreams). */
   private readonly runs: ActiveRun[] = [];
   private readonly stopping = new AbortController();
-  private unsubscribe: (() => void) | undefined;
+  private unsubscribe: (() => void)[] = [];
   private renewing: Promise<void> | undefined;
 
   constructor(
@@ -23,15 +23,20 @@ export class ActiveRuns {
   ) {}
 
   start(): void {
-    this.unsubscribe = this.signals.subscribe(ABORT_SIGNALS, (keys) => {
-      // A signal may come late, when another run of the task is under way here: the lease tells which one is meant.
-      void this.renew((run) => keys === 'all' || keys.has(topicKey(run.lease)));
-    });
+    this.unsubscribe = [
+      this.signals.subscribe(ABORT_SIGNALS, (keys) => {
+        // A signal may come late, when another run of the task is under way here: the lease tells which one is meant.
+        void this.renew((run) => keys === 'all' || keys.has(topicKey(run.lease)));
+      }),
+      this.signals.subscribe(TASK_SIGNALS, (keys) => {
+        for (const run of this.runs) if (keys === 'all' || keys.has(topicKey(run.lease))) run.signaled();
+      }),
+    ];
     void this.keepLeases();
   }
 
   stop(): void {
-    this.unsubscribe?.();
+    for (const unsubscribe of this.unsubscribe) unsubscribe();
     this.stopping.abort();
   }
 
@@ -39,8 +44,13 @@ export class ActiveRuns {
     return this.runs.length;
   }
 
-  add(lease: Lease): ActiveRun {
-    const run = new ActiveRun(lease);
+  /** Whether a run of the task is under way here, as far as this process knows. */
+  has({ tenantId, taskId }: TaskKey): boolean {
+    return this.runs.some(({ lease }) => lease.taskId === taskId && lease.tenantId === tenantId);
+  }
+
+  add(lease: Lease, accepted?: Promise<void>): ActiveRun {
+    const run = new ActiveRun(lease, accepted);
     run.place = this.runs.push(run) - 1;
     return run;
   }
@@ -76,11 +86,11 @@ export class ActiveRuns {
 
   private async renew(isDue: (run: ActiveRun) => boolean): Promise<void> {
     const now = performance.now();
-    const due = this.runs.filter(isDue);
+    const due = this.runs.filter((run) => run.hasLease && isDue(run));
     if (due.length === 0) return;
     try {
       const held = await this.store.leases.renew(
-        this.store.db,
+        this.store.leaseDb,
         due.map(({ lease }) => lease),
         this.config.leaseMs,
       );
@@ -96,7 +106,7 @@ export class ActiveRuns {
 
   private abortExpired(): void {
     for (const run of [...this.runs]) {
-      if (performance.now() - run.renewedAt > this.config.leaseMs) run.abort('the lease has run out');
+      if (run.hasLease && performance.now() - run.renewedAt > this.config.leaseMs) run.abort('the lease has run out');
     }
   }
 }

@@ -29,7 +29,9 @@ export class DurableStep<T> {
   ) {}
 
   async result(run: StepFunction<T>): Promise<T> {
-    if (this.call.recorded) return parse(this.call.recorded.value) as T;
+    const { turn } = this;
+    const { recorded } = this.call;
+    if (recorded) return parse(await turn.loader.result(turn.run.lease, recorded)) as T;
     this.turn.waits.beginStep();
     try {
       return await this.firstResult(run);
@@ -72,14 +74,14 @@ export class DurableStep<T> {
     }
     const text = stringify(this.name, value);
     turn.assertGoing();
-    await turn.writer.record(this.call.record(text));
+    await turn.writer.recordResult(this.call.record(text));
     return { text };
   }
 
   private async inTime(run: StepFunction<T>): Promise<T> {
     const { signal } = this.turn.active;
     const { timeoutMs } = this.policy;
-    if (timeoutMs === undefined) return run({ signal });
+    if (timeoutMs === undefined) return this.turn.unwatched(() => run({ signal }));
     const timeout = new AbortController();
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise<never>((_, reject) => {

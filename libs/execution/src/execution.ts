@@ -1,6 +1,7 @@
 import { type QueueConnection } from '#platform';
 import { type Tasks } from '#tasks';
 import { ActiveRuns } from './active-runs.js';
+import { DelegationFollower } from './delegation-follower.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { Reaper } from './reaper.js';
 import { RunQueue } from './run-queue.js';
@@ -14,15 +15,18 @@ export class Execution {
   private readonly queue: RunQueue;
   private readonly relay: OutboxRelay;
   private readonly reaper: Reaper;
+  private readonly follower: DelegationFollower;
 
   constructor(tasks: Tasks, connection: QueueConnection) {
-    const { store, signals, streams, journal, loader, agents, eager, config, logger } = tasks;
+    const { store, signals, streams, journal, loader, agents, eager, delegations, config, logger } = tasks;
     this.active = new ActiveRuns(store, signals, config, logger);
-    const runner = new TaskRunner({ store, agents, journal, streams, loader, config, logger });
+    const runner = new TaskRunner({ store, agents, journal, streams, loader, delegations, config, logger });
     this.pool = new WorkerPool(store, { agents, active: this.active, runner, loader, journal, eager, config, logger });
     this.queue = new RunQueue(connection, this.pool, config, logger);
-    this.relay = new OutboxRelay(store, this.queue, signals, logger);
+    this.relay = new OutboxRelay(store, { queue: this.queue, pool: this.pool, logger }, signals);
     this.reaper = new Reaper(store, { pool: this.pool, journal, config, logger });
+    const { service, taskSignals } = tasks;
+    this.follower = new DelegationFollower({ store, signals, taskSignals, service, agents, config, logger });
   }
 
   start(): void {
@@ -31,11 +35,12 @@ export class Execution {
     this.queue.start();
     this.relay.start();
     this.reaper.start();
+    this.follower.start();
   }
 
   /** Claims nothing more, and resolves when the runs under way have ended or are handed back. */
   async drain(): Promise<void> {
-    await Promise.all([this.reaper.stop(), this.queue.pause()]);
+    await Promise.all([this.reaper.stop(), this.queue.pause(), this.follower.stop()]);
     await this.pool.drain();
   }
 

@@ -20,6 +20,11 @@ export class RunTimeoutError extends Error {
   override readonly name = 'RunTimeoutError';
 }
 
+/** The handler did nothing for longer than the agent's `inactivity`. */
+export class RunInactiveError extends Error {
+  override readonly name = 'RunInactiveError';
+}
+
 /** The run's own end, for whatever its handler still has under way. */
 export class RunEndedError extends Error {
   override readonly name = 'RunEndedError';

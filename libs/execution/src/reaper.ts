@@ -37,16 +37,19 @@ export class Reaper {
     return this.loop.stop();
   }
 
-  private async look(): Promise<void> {
-    await this.failPastDeadline();
+  /** Answers with 0 where there is more to do at once. */
+  private async look(): Promise<number | undefined> {
+    const failed = await this.failPastDeadline();
     await this.runOverdue();
     await this.store.idempotency.purge(this.store.db, this.parts.config.idempotencyTtlMs, PURGE_BATCH);
+    return failed === BATCH ? 0 : undefined;
   }
 
-  private async failPastDeadline(): Promise<void> {
-    for (const key of await this.store.leases.pastDeadline(this.store.db, BATCH)) {
-      await this.parts.journal.fail(key, 'The task was not finished by its deadline', { reason: 'deadline' });
-    }
+  /** One after the other, the earliest deadline first; answers with how many there were. */
+  private async failPastDeadline(): Promise<number> {
+    const keys = await this.store.leases.pastDeadline(this.store.db, BATCH);
+    for (const key of keys) await this.parts.journal.failPastDeadline(key);
+    return keys.length;
   }
 
   private async runOverdue(): Promise<void> {

@@ -8,19 +8,36 @@ import {
   type Branch,
   type BranchResults,
   type Content,
+  type DelegatedMessage,
+  type DelegateOptions,
+  delegatePolicy,
+  type DelegationResult,
   type StepFunction,
   type StepOptions,
   stepPolicy,
+  type WaitOptions,
 } from '#agents';
 import { parseDuration } from '#platform';
-import { type MessageJson, TaskState } from '#protocol';
+import { type MessageJson, type Part, TaskState } from '#protocol';
 import { InputPendingError } from '#store';
-import { agentMessage, artifactOf, assertText, partsOf, statusEvent, taskStatus } from '#tasks';
+import {
+  agentMessage,
+  artifactOf,
+  assertText,
+  isSignalName,
+  partsOf,
+  SIGNAL_NAME_RULE,
+  statusEvent,
+  taskStatus,
+} from '#tasks';
 import { ArtifactEmitter } from './artifact-emitter.js';
 import { namedBranches } from './branch-names.js';
+import { type AskClient, DelegatedCall } from './delegated-call.js';
 import { DurableStep } from './durable-step.js';
+import { DurableWait } from './durable-wait.js';
 import { InvalidCallError } from './handler-errors.js';
 import { runBranches } from './parallel-branches.js';
+import { peerName } from './peer-name.js';
 import { type RecordedCall } from './run-journal.js';
 import { type RunTurn } from './run-turn.js';
 import { type Strand } from './run-waits.js';
@@ -93,11 +110,23 @@ export class RunContext implements AgentTask {
   }
 
   sleep(duration: number | string): Promise<void> {
-    return this.turn.watched(this.wait(() => spanOf(duration)));
+    return this.turn.watched(this.wait(() => spanOf(duration, 'task.sleep')));
   }
 
   sleepUntil(date: Date): Promise<void> {
     return this.turn.watched(this.wait((now) => timeOf(date) - now));
+  }
+
+  waitFor<T>(name: string, options: WaitOptions = {}): Promise<T> {
+    return this.turn.watched(this.waitForSignal(name, options)) as Promise<T>;
+  }
+
+  delegate(
+    peer: string,
+    message: Content | DelegatedMessage,
+    options: DelegateOptions = {},
+  ): Promise<DelegationResult> {
+    return this.turn.watched(this.delegateTo(peer, message, options));
   }
 
   /** Noted, and not waited for: what depends on it, a step or a wait, is committed after it or not at all. */
@@ -121,11 +150,11 @@ export class RunContext implements AgentTask {
   }
 
   requestInput(content: Content): Promise<MessageJson> {
-    return this.turn.watched(this.ask('input', TaskState.INPUT_REQUIRED, content));
+    return this.turn.watched(this.request('input', TaskState.INPUT_REQUIRED, content));
   }
 
   requestAuth(content: Content): Promise<MessageJson> {
-    return this.turn.watched(this.ask('auth', TaskState.AUTH_REQUIRED, content));
+    return this.turn.watched(this.request('auth', TaskState.AUTH_REQUIRED, content));
   }
 
   /** The next call of this strand. */
@@ -169,6 +198,35 @@ export class RunContext implements AgentTask {
     if (due > now) await waits.sleep(this.strand, due, due - now);
   }
 
+  private async waitForSignal(name: string, options: WaitOptions): Promise<unknown> {
+    if (!isSignalName(name)) throw new InvalidCallError(`the name in task.waitFor is not ${SIGNAL_NAME_RULE}`);
+    if (typeof options !== 'object' || options === null) {
+      throw new InvalidCallError(`task.waitFor "${name}" takes a name, or a name and options`);
+    }
+    const { timeout } = options;
+    const timeoutMs = timeout === undefined ? undefined : checkedSpan(spanOf(timeout, 'the timeout of task.waitFor'));
+    return new DurableWait(this.turn, this.strand, this.call('waitFor', name), name, timeoutMs).result();
+  }
+
+  private async delegateTo(
+    given: string,
+    message: Content | DelegatedMessage,
+    options: DelegateOptions,
+  ): Promise<DelegationResult> {
+    const { turn, strand } = this;
+    const peer = peerName(given);
+    if (typeof options !== 'object' || options === null) {
+      throw new InvalidCallError('task.delegate takes a peer, a message, and perhaps options');
+    }
+    const { policy, problems } = delegatePolicy(options);
+    if (problems.length > 0) throw new InvalidCallError(`options of task.delegate: ${problems.join('; ')}`);
+    if (policy.relay) this.assertMayAsk();
+    const ask: AskClient = (call, state, parts) => this.ask(call, state, parts);
+    return new DelegatedCall({ turn, strand, call: this.call('delegate', peer.name), peer, policy, ask }).result(
+      message,
+    );
+  }
+
   private async noted<T>(kind: string, make: () => T | Promise<T>): Promise<T> {
     const call = this.call(kind);
     if (call.recorded) return JSON.parse(call.recorded.value!) as T;
@@ -184,31 +242,34 @@ export class RunContext implements AgentTask {
     const call = this.call('all', label);
     const noted = call.recorded ? undefined : this.turn.writer.note(call.record(null));
     // At once, so that a call on the task outside is refused on the first run as on a replay.
-    const running = runBranches(
-      this.turn.waits,
-      this.strand,
-      list.map(
-        ({ name, run }) =>
-          async (strand) =>
-            run(new RunContext(this.turn, call.within(name), strand)),
-      ),
+    const runs = list.map(
+      ({ name, run }) =>
+        async (strand: Strand) =>
+          run(new RunContext(this.turn, call.within(name), strand)),
     );
+    const running = this.turn.unwatched(() => runBranches(this.turn.waits, this.strand, runs));
     const [results] = await Promise.all([running, noted]);
     return names ? Object.fromEntries(names.map((name, i) => [name, results[i]])) : results;
   }
 
+  private async request(kind: string, state: TaskState, content: Content): Promise<MessageJson> {
+    this.assertMayAsk();
+    return this.ask(this.call(kind), state, partsOf(content));
+  }
+
+  private assertMayAsk(): void {
+    if (this.strand === this.turn.waits.handler) return;
+    throw new InvalidCallError(
+      'a branch of task.all cannot ask the client, nor relay what a peer asks: answers come in the order of the ' +
+        'questions, and branches have none; ask before task.all or after it',
+    );
+  }
+
   /** The client's messages answer the questions of a turn in order; a question without an answer ends the run here. */
-  private async ask(kind: string, state: TaskState, content: Content): Promise<MessageJson> {
+  private async ask(call: RecordedCall, state: TaskState, parts: Part[]): Promise<MessageJson> {
     const { turn } = this;
     const { waits, writer, run } = turn;
-    if (this.strand !== waits.handler) {
-      throw new InvalidCallError(
-        'a branch of task.all cannot ask the client: answers come in the order of the questions, and branches have none; ' +
-          'ask before task.all or after it',
-      );
-    }
-    const call = this.call(kind);
-    const message = agentMessage(turn.subject, partsOf(content));
+    const message = agentMessage(turn.subject, parts);
     const inputs = turn.consumed;
     const answer = turn.consumed++;
     if (!run.inputs[answer]) {
@@ -237,11 +298,11 @@ function notPending(error: unknown): false {
   throw error;
 }
 
-function spanOf(duration: unknown): number {
+function spanOf(duration: unknown, what: string): number {
   try {
     return parseDuration(duration as number | string);
   } catch (error) {
-    throw new InvalidCallError(`task.sleep: ${(error as Error).message}`, { cause: error });
+    throw new InvalidCallError(`${what}: ${(error as Error).message}`, { cause: error });
   }
 }
 
@@ -252,7 +313,7 @@ function timeOf(date: unknown): number {
 }
 
 function checkedSpan(ms: number): number {
-  if (ms > MAX_SLEEP_MS) throw new InvalidCallError('a sleep is longer than ten years');
+  if (ms > MAX_SLEEP_MS) throw new InvalidCallError('a sleep or a timeout is longer than ten years');
   return Math.max(0, ms);
 }
 

@@ -1,5 +1,6 @@
 import { type JournalRecord } from '#store';
-import { InvalidCallError, NonDeterministicHandlerError } from './handler-errors.js';
+import { OverLimitError } from '#tasks';
+import { NonDeterministicHandlerError } from './handler-errors.js';
 
 /** One durable call of a handler: its place in the turn, and what it was recorded as, if it was. */
 export interface RecordedCall {
@@ -12,6 +13,12 @@ export interface RecordedCall {
   within(branch?: string): CallSequence;
 }
 
+/** The version of the agent that began the turn, where it was noted, and the one that runs now. */
+export interface RecordedVersions {
+  readonly recorded: string | null;
+  readonly running: string;
+}
+
 /** What a turn has recorded, and room for what it records now. */
 export class RunJournal {
   private readonly recorded: Map<string, JournalRecord>;
@@ -20,7 +27,7 @@ export class RunJournal {
   constructor(
     private readonly turn: number,
     records: readonly JournalRecord[],
-    private readonly maxRecords: number,
+    private readonly parts: { readonly maxRecords: number; readonly versions: RecordedVersions },
   ) {
     this.recorded = new Map(records.map((record) => [`${record.branch}:${record.position}`, record]));
     this.count = records.length;
@@ -42,7 +49,7 @@ export class RunJournal {
       throw new NonDeterministicHandlerError(
         `call ${position} of ${branch === '' ? 'the handler' : `branch ${branch}`} is ${label(kind, name)}, but when it ` +
           `ran before it was ${label(recorded.kind, recorded.name)}; a handler must make the same calls in the same ` +
-          'order each time it runs',
+          `order each time it runs (${explained(this.parts.versions)})`,
       );
     }
     const path = branch === '' ? String(position) : `${branch}-${position}`;
@@ -57,10 +64,10 @@ export class RunJournal {
 
   /** All that a turn has recorded is read at each replay. */
   private counted(record: JournalRecord): JournalRecord {
-    if (++this.count <= this.maxRecords) return record;
-    throw new InvalidCallError(
-      `the turn has ${this.maxRecords} recorded calls; that is the limit (PERDURE_MAX_RECORDS): do more in one step`,
-    );
+    const { maxRecords } = this.parts;
+    if (++this.count <= maxRecords) return record;
+    const fact = `the turn has ${maxRecords} recorded calls; that is the limit`;
+    throw new OverLimitError(fact, 'PERDURE_MAX_RECORDS', 'do more in one step');
   }
 }
 
@@ -80,6 +87,13 @@ export class CallSequence {
   next(kind: string, name: string | null = null): RecordedCall {
     return this.journal.at(this.branch, ++this.position, kind, name);
   }
+}
+
+function explained({ recorded, running }: RecordedVersions): string {
+  if (recorded === null) return `this is version ${running}`;
+  if (recorded === running)
+    return `recorded by this version, ${running}: the way of the calls depends on something else`;
+  return `recorded by version ${recorded}; this is ${running}`;
 }
 
 function label(kind: string, name: string | null): string {

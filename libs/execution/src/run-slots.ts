@@ -7,6 +7,7 @@ export class RunSlots {
   private readonly usedBy = new Map<string, number>();
   private readonly waiting: { readonly agent: Agent; take(): void }[] = [];
   private onIdle: (() => void)[] = [];
+  private onFree: (() => void)[] = [];
 
   constructor(private readonly limit: number) {}
 
@@ -44,12 +45,14 @@ export class RunSlots {
 
   /** Whether every slot is back, at once or within `ms`. */
   async idle(ms: number): Promise<boolean> {
-    if (this.used === 0) return true;
-    const cancel = new AbortController();
-    const none = new Promise<void>((resolve) => this.onIdle.push(resolve));
-    await Promise.race([none, delay(ms, undefined, { signal: cancel.signal }).catch(() => undefined)]);
-    cancel.abort();
+    if (this.used > 0) await atMost(ms, (resolve) => this.onIdle.push(resolve));
     return this.used === 0;
+  }
+
+  /** Resolves when there is a slot that nobody waits for, at once or within `ms`, or when `signal` aborts. */
+  async spare(ms: number, signal: AbortSignal): Promise<void> {
+    if (this.free > 0 || signal.aborted) return;
+    await atMost(ms, (resolve) => this.onFree.push(resolve), signal);
   }
 
   giveBack(agent: Agent): void {
@@ -57,13 +60,24 @@ export class RunSlots {
     if (this.used === 0) for (const resolve of this.onIdle.splice(0)) resolve();
     this.usedBy.set(agent.id, (this.usedBy.get(agent.id) ?? 1) - 1);
     const next = this.waiting.find((waiter) => this.hasRoom(waiter.agent));
-    if (!next) return;
-    this.take(next.agent);
-    next.take();
+    if (next) {
+      this.take(next.agent);
+      next.take();
+    }
+    if (this.free > 0) for (const resolve of this.onFree.splice(0)) resolve();
   }
 
   private take(agent: Agent): void {
     this.used++;
     this.usedBy.set(agent.id, (this.usedBy.get(agent.id) ?? 0) + 1);
   }
+}
+
+/** Resolves when it is told to, after `ms`, or when `signal` aborts. */
+async function atMost(ms: number, tell: (resolve: () => void) => void, signal?: AbortSignal): Promise<void> {
+  const cancel = new AbortController();
+  const told = new Promise<void>(tell);
+  const ends = signal ? AbortSignal.any([signal, cancel.signal]) : cancel.signal;
+  await Promise.race([told, delay(ms, undefined, { signal: ends }).catch(() => undefined)]);
+  cancel.abort();
 }

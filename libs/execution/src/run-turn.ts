@@ -1,12 +1,14 @@
-import { type AgentLog } from '#agents';
+import { type Agent, type AgentLog, type AgentRegistry } from '#agents';
 import { type Config } from '#platform';
 import { type Message, type MessageJson, MessageSchema, toJsonObject } from '#protocol';
 import { type Store } from '#store';
-import { type ClaimedRun, type RunLoader, type RunWriter } from '#tasks';
+import { type ClaimedRun, type RunLoader, type RunWriter, type TaskDelegations } from '#tasks';
 import { type ActiveRun } from './active-run.js';
-import { isAuthorsFault, RunAbortedError } from './handler-errors.js';
+import { isAuthorsFault, RunAbortedError, RunInactiveError } from './handler-errors.js';
+import { RunActivity } from './run-activity.js';
 import { RunClock } from './run-clock.js';
 import { RunJournal } from './run-journal.js';
+import { RunSignals } from './run-signals.js';
 import { RunWaits } from './run-waits.js';
 
 /** What a turn is made of. */
@@ -17,8 +19,15 @@ export interface TurnParts {
   readonly log: AgentLog;
   readonly store: Store;
   readonly loader: RunLoader;
-  readonly config: Pick<Config, 'maxRecordsPerTurn'>;
+  readonly config: TurnConfig;
+  /** The agent that runs here. */
+  readonly agent: Agent;
+  /** All that there are here. */
+  readonly agents: AgentRegistry;
+  readonly delegations: TaskDelegations;
 }
+
+type TurnConfig = Pick<Config, 'maxRecordsPerTurn' | 'delegationDepth' | 'peers'>;
 
 /** One turn of one run: what the handler's calls share, whichever branch they are made in. */
 export class RunTurn {
@@ -27,25 +36,38 @@ export class RunTurn {
   readonly active: ActiveRun;
   readonly log: AgentLog;
   readonly loader: RunLoader;
+  readonly agents: AgentRegistry;
+  readonly delegations: TaskDelegations;
+  readonly config: TurnConfig;
   readonly clock: RunClock;
   readonly journal: RunJournal;
   readonly waits = new RunWaits();
+  readonly signals: RunSignals;
   /** Client messages that the turn has taken up, its first one included. */
   consumed: number;
+  /** Whether it has delegated anything. */
+  delegates = false;
+  private activity: RunActivity | undefined;
   private fault: Error | undefined;
   // Made when they are asked for: few handlers read the history.
   private messageJson: MessageJson | undefined;
   private historyJson: readonly MessageJson[] | undefined;
   private readonly historyAtStart: readonly Message[];
 
-  constructor({ run, writer, active, log, store, loader, config }: TurnParts) {
+  constructor({ run, writer, active, log, store, loader, config, agent, ...parts }: TurnParts) {
     this.run = run;
     this.writer = writer;
     this.active = active;
     this.log = log;
     this.loader = loader;
+    this.agents = parts.agents;
+    this.delegations = parts.delegations;
+    this.config = config;
     this.clock = new RunClock(store);
-    this.journal = new RunJournal(run.turn, run.records, config.maxRecordsPerTurn);
+    this.signals = new RunSignals(run, store, this.waits);
+    active.whenSignaled(() => this.hearSignals());
+    const versions = { recorded: run.agentVersion, running: agent.card.version };
+    this.journal = new RunJournal(run.turn, run.records, { maxRecords: config.maxRecordsPerTurn, versions });
     this.consumed = run.turnInput;
     this.historyAtStart = run.task.history;
   }
@@ -69,10 +91,26 @@ export class RunTurn {
    * the run does not end well.
    */
   watched<T>(call: Promise<T>): Promise<T> {
-    call.catch((error: unknown) => {
-      if (isAuthorsFault(error)) this.fault ??= error;
-    });
+    const { activity } = this;
+    activity?.begin();
+    call.then(
+      () => activity?.end(),
+      (error: unknown) => {
+        activity?.end();
+        if (isAuthorsFault(error)) this.fault ??= error;
+      },
+    );
     return call;
+  }
+
+  /** Runs code of the handler within one of its calls: as long as that says nothing, the call is no sign of life. */
+  async unwatched<T>(work: () => Promise<T> | T): Promise<T> {
+    this.activity?.end();
+    try {
+      return await work();
+    } finally {
+      this.activity?.begin();
+    }
   }
 
   /** Throws what the handler did wrong in a call whose failure it did not let pass. */
@@ -86,8 +124,21 @@ export class RunTurn {
     if (cause) throw new RunAbortedError('the run has ended', { cause });
   }
 
+  /** Told of a new signal, which concerns the calls that wait already. */
+  private hearSignals(): void {
+    if (!this.waits.listens) return;
+    this.signals.refresh().catch((error: unknown) => this.log.warn({ err: error }, 'signals.not_read'));
+  }
+
+  /** From now on a handler that gives no sign of life for so long ends the run. */
+  watchActivity(limitMs: number): void {
+    const fact = `the handler did nothing that is seen for ${limitMs} ms: no call on the task, and no step with a timeout`;
+    this.activity = new RunActivity(limitMs, this.waits, () => this.active.end(new RunInactiveError(fact)));
+  }
+
   /** Nothing of the turn is left waiting. */
   end(): void {
+    this.activity?.stop();
     const cause = this.active.stopReason;
     this.waits.stop(cause && new RunAbortedError('the run has ended', { cause }));
   }

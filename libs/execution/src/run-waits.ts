@@ -10,15 +10,30 @@ export interface Strand {
   splits: number;
 }
 
-/** The run ends in the middle of its turn. `due`: when it has to go on; undefined where it waits for the client. */
+/**
+ * The run ends in the middle of its turn, until the time `due` has come, or a signal where it `listens`. Where it does
+ * neither, it waits for the client.
+ */
 export class Rest {
-  constructor(readonly due?: Date) {}
+  constructor(
+    readonly due?: Date,
+    readonly listens = false,
+  ) {}
 }
 
-interface Sleeper {
-  readonly strand: Strand;
+/** A time by the shared clock, and in how many milliseconds that is. */
+export interface DueTime {
   readonly due: number;
+  readonly ms: number;
+}
+
+/** Who waits for a time, for a signal of a name, or for what comes first. */
+interface Waiter {
+  readonly strand: Strand;
+  readonly due: number | undefined;
   readonly timer: NodeJS.Timeout | undefined;
+  readonly name: string | undefined;
+  wake(signal?: number): void;
   reject(error: Error): void;
 }
 
@@ -28,16 +43,18 @@ interface FailedSplit {
 }
 
 /**
- * Who waits in a turn and who works. While anybody works, the run goes on, and what sleeps beside it is woken in time.
- * When all strands wait and no step is under way, the run rests: it ends until the first of its times has come.
+ * Who waits in a turn and who works. While anybody works, the run goes on, and what waits beside it is woken in
+ * time. When all strands wait and no step is under way, the run rests: it ends until the first of its times has come, or
+ * a signal, where one is waited for.
  */
 export class RunWaits {
   /** The handler itself. */
   readonly handler: Strand = { parent: undefined, waits: 0, splits: 0 };
   private readonly strands = new Set([this.handler]);
-  private readonly sleepers = new Set<Sleeper>();
+  private readonly waiters = new Set<Waiter>();
   private readonly failed = new Set<FailedSplit>();
   private steps = 0;
+  private dropped = 0;
   private questions = 0;
   private onIdle: (() => void)[] = [];
   private onRest: ((rest: Rest) => void) | undefined;
@@ -78,21 +95,39 @@ export class RunWaits {
     this.onRest?.(new Rest());
   }
 
+  /** Whether the run has ended, or is about to. */
+  get hasEnded(): boolean {
+    return this.isOver;
+  }
+
+  /** How many calls wait in this run, or are left behind by one that did. */
+  get waiting(): number {
+    return this.waiters.size + this.onIdle.length + this.dropped;
+  }
+
+  /** Whether somebody waits for a signal. */
+  get listens(): boolean {
+    return [...this.waiters].some(({ name }) => name !== undefined);
+  }
+
   /** Resolves at the due time, `ms` from now, where the run is still at work then; where it rests before, it never does. */
-  sleep(strand: Strand, due: number, ms: number): Promise<void> {
-    return new Promise<void>((resolve, reject) => {
-      if (this.isOver) return;
-      const wake = () => {
-        this.sleepers.delete(sleeper);
-        strand.waits--;
-        resolve();
-      };
-      const timer = ms <= TIMER_MAX ? setTimeout(wake, ms) : undefined;
-      const sleeper = { strand, due, timer, reject };
-      this.sleepers.add(sleeper);
-      strand.waits++;
-      this.look();
-    });
+  async sleep(strand: Strand, due: number, ms: number): Promise<void> {
+    await this.wait(strand, { due, ms }, undefined);
+  }
+
+  /** The same for a signal of the name, with its number, or for the time, if one is given, with undefined. */
+  listen(strand: Strand, name: string, until?: DueTime): Promise<number | undefined> {
+    return this.wait(strand, until, name);
+  }
+
+  /** Wakes the one who has waited longest for a signal of the name; false where nobody does. */
+  hear(name: string, signal: number): boolean {
+    for (const waiter of this.waiters) {
+      if (waiter.name !== name) continue;
+      waiter.wake(signal);
+      return true;
+    }
+    return false;
   }
 
   /** The same for a step between two attempts: it is not under way meanwhile. */
@@ -135,27 +170,47 @@ export class RunWaits {
       strand !== undefined && (strands.includes(strand) || isDropped(strand.parent));
     for (const strand of this.strands) if (isDropped(strand)) this.strands.delete(strand);
     for (const split of this.failed) if (isDropped(split.strand)) this.failed.delete(split);
-    for (const sleeper of this.sleepers) if (isDropped(sleeper.strand)) this.drop(sleeper);
-  }
-
-  /** The run is over: nothing is woken any more. What sleeps fails with `error`, where there is one. */
-  stop(error?: Error): void {
-    this.isOver = true;
-    clearImmediate(this.looking);
-    for (const sleeper of this.sleepers) {
-      this.drop(sleeper);
-      if (error) sleeper.reject(error);
+    for (const waiter of this.waiters) {
+      if (!isDropped(waiter.strand)) continue;
+      this.drop(waiter);
+      this.dropped++;
     }
   }
 
-  private drop(sleeper: Sleeper): void {
-    clearTimeout(sleeper.timer);
-    this.sleepers.delete(sleeper);
+  /** The run is over: nothing is woken any more. What waits fails with `error`, where there is one. */
+  stop(error?: Error): void {
+    this.isOver = true;
+    clearImmediate(this.looking);
+    for (const waiter of this.waiters) {
+      this.drop(waiter);
+      if (error) waiter.reject(error);
+    }
+  }
+
+  private wait(strand: Strand, until: DueTime | undefined, name: string | undefined): Promise<number | undefined> {
+    return new Promise((resolve, reject) => {
+      if (this.isOver) return;
+      const wake = (signal?: number) => {
+        this.drop(waiter);
+        strand.waits--;
+        resolve(signal);
+      };
+      const timer = until && until.ms <= TIMER_MAX ? setTimeout(wake, until.ms) : undefined;
+      const waiter: Waiter = { strand, due: until?.due, timer, name, wake, reject };
+      this.waiters.add(waiter);
+      strand.waits++;
+      this.look();
+    });
+  }
+
+  private drop(waiter: Waiter): void {
+    clearTimeout(waiter.timer);
+    this.waiters.delete(waiter);
   }
 
   /** After this turn of the event loop: what has just ended may go on with the next thing at once. */
   private look(): void {
-    if (this.sleepers.size === 0 && this.failed.size === 0) return;
+    if (this.waiters.size === 0 && this.failed.size === 0) return;
     clearImmediate(this.looking);
     this.looking = setImmediate(() => this.restIfQuiet());
   }
@@ -168,10 +223,11 @@ export class RunWaits {
       this.failed.delete(split);
       split.fail();
       this.look();
-    } else if (this.sleepers.size > 0) {
-      const due = Math.min(...Array.from(this.sleepers, (sleeper) => sleeper.due));
+    } else if (this.waiters.size > 0) {
+      const { listens } = this;
+      const times = Array.from(this.waiters, ({ due }) => due).filter((due) => due !== undefined);
       this.stop();
-      this.onRest?.(new Rest(new Date(due)));
+      this.onRest?.(new Rest(times.length > 0 ? new Date(Math.min(...times)) : undefined, listens));
     }
   }
 }

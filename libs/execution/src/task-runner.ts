@@ -1,18 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
-import { type Agent, type AgentRegistry, type CanceledTask, isFail, isReject } from '#agents';
+import { type Agent, type AgentRegistry, type CanceledTask, isDelegationError, isFail, isReject } from '#agents';
 import { type Config, type Logger } from '#platform';
 import { isTerminal, type Message, PartSchema, TaskState } from '#protocol';
-import { InputPendingError, LeaseLostError, type Store } from '#store';
+import { DatabaseUnavailableError, InputPendingError, LeaseLostError, type Store } from '#store';
 import {
   agentMessage,
   type ClaimedRun,
   InvalidOutputError,
+  isDelegated,
   outputParts,
+  OverLimitError,
   partsOf,
+  type RunLimits,
   type RunLoader,
   RunWriter,
   statusEvent,
+  type TaskDelegations,
   type TaskJournal,
   taskStatus,
   type TaskStreams,
@@ -24,6 +28,7 @@ import {
   NonDeterministicHandlerError,
   RunAbortedError,
   RunEndedError,
+  RunInactiveError,
   RunTimeoutError,
 } from './handler-errors.js';
 import { retryDelay } from './retry-delay.js';
@@ -32,8 +37,8 @@ import { RunLog } from './run-log.js';
 import { RunTurn } from './run-turn.js';
 import { Rest, type RunWaits } from './run-waits.js';
 
-/** Takeovers of one turn after which the task fails: its handler takes the workers down with it. */
-const MAX_LOST_WORKERS = 10;
+/** How long a run that the database has failed is left alone. */
+const OUTAGE_PAUSE_MS = 1_000;
 
 const UNANSWERED = 'the handler returned while it asks for input: await requestInput and requestAuth';
 
@@ -44,7 +49,8 @@ export interface RunnerParts {
   readonly journal: TaskJournal;
   readonly streams: TaskStreams;
   readonly loader: RunLoader;
-  readonly config: Pick<Config, 'maxEventBytes' | 'maxEventsPerTask' | 'maxRecordsPerTurn'>;
+  readonly delegations: TaskDelegations;
+  readonly config: RunLimits & Pick<Config, 'maxRecordsPerTurn' | 'maxLostWorkers' | 'delegationDepth' | 'peers'>;
   readonly logger: Logger;
 }
 
@@ -77,9 +83,9 @@ export class TaskRunner {
     active: ActiveRun,
     log: RunLog,
   ): Promise<ClaimedRun | undefined> {
-    const { store, streams, loader, config } = this.parts;
+    const { store, streams, loader, config, agents, delegations } = this.parts;
     const writer = new RunWriter(run, store, streams, config);
-    if (run.lost > MAX_LOST_WORKERS) {
+    if (run.lost > config.maxLostWorkers) {
       await writer.settle(this.failure(run, 'The workers that ran this task were lost', { reason: 'worker_lost' }));
       return undefined;
     }
@@ -87,32 +93,47 @@ export class TaskRunner {
       await writer.emit(workingEvent(subjectOf(run), new Date()));
     }
     const timer = runTimer(agent, active);
-    const turn = new RunTurn({ run, writer, active, log, store, loader, config });
+    const turn = new RunTurn({ run, writer, active, log, store, loader, config, agent, agents, delegations });
     const context = new RunContext(turn);
+    if (agent.inactivityMs !== undefined) turn.watchActivity(agent.inactivityMs);
+    noteVersions(run, agent, log);
     try {
       const output = await outcome(() => agent.run(context), active, turn.waits);
       if (output instanceof Rest) return await this.rest(turn, output);
-      return await this.complete(turn, context, output);
+      return await this.complete(turn, agent, context, output);
     } catch (error) {
       if (isStopped(active, error)) throw error;
       active.end(new RunEndedError('the run has ended'));
-      await this.afterError(run, agent, { writer, log }, error);
+      if (error instanceof DatabaseUnavailableError) await this.afterOutage(run, log, error);
+      else await this.afterError(run, agent, { writer, log }, error);
       return undefined;
     } finally {
       clearTimeout(timer);
+      this.tellFollowers(turn);
       turn.end();
     }
   }
 
-  /** The turn goes on when its time has come; where it waits for the client, all is said already. */
-  private async rest(turn: RunTurn, { due }: Rest): Promise<undefined> {
-    if (!due) return;
-    turn.assertFaultless();
-    await turn.writer.suspend(due);
-    this.parts.journal.signalOutbox();
+  /** Whoever has delegated the task may have waited for just this; and what it has delegated itself ends with it. */
+  private tellFollowers({ run, delegates, waits }: RunTurn): void {
+    const wasDelegated = run.inputs.some(({ request }) => isDelegated(request.metadata));
+    if (wasDelegated || (delegates && !waits.hasEnded)) this.parts.delegations.changed(run.lease);
   }
 
-  private async complete(turn: RunTurn, context: RunContext, output: Awaited<ReturnType<Agent['run']>>) {
+  /**
+   * The turn goes on when its time has come, or a signal; where it waits for the client, all is said already. Where a
+   * signal has come that it has not seen, it starts over at once.
+   */
+  private async rest(turn: RunTurn, { due, listens }: Rest): Promise<ClaimedRun | undefined> {
+    if (!due && !listens) return undefined;
+    turn.assertFaultless();
+    const rests = await turn.writer.suspend(due, listens ? turn.signals.seen : undefined);
+    if (!rests) return this.parts.loader.reload(turn.run.lease);
+    if (due) this.parts.journal.signalOutbox();
+    return undefined;
+  }
+
+  private async complete(turn: RunTurn, agent: Agent, context: RunContext, output: Awaited<ReturnType<Agent['run']>>) {
     const { run, writer, consumed } = turn;
     const call = context.returned();
     turn.assertFaultless();
@@ -132,7 +153,11 @@ export class TaskRunner {
       );
       await writer.committed();
     }
-    const row = await this.parts.journal.nextTurn(run.lease, consumed + 1, message);
+    const row = await this.parts.journal.nextTurn(run.lease, {
+      turnInput: consumed + 1,
+      version: agent.card.version,
+      words: message,
+    });
     return this.parts.loader.load(row);
   }
 
@@ -149,29 +174,38 @@ export class TaskRunner {
     }
     const errorId = randomUUID();
     const failures = run.attempt + 1;
-    const final = isAuthorsFault(error) || failures >= agent.retry.attempts;
-    log.error({ err: error, errorId, attempt: failures, final }, 'run.failed');
+    const final = isAuthorsFault(error) || isDelegationError(error) || failures >= agent.retry.attempts;
+    const { version } = agent.card;
+    log.error({ err: error, errorId, attempt: failures, final, version, recordedBy: run.agentVersion }, 'run.failed');
     if (final) {
-      const metadata = { reason: failureReason(error), errorId };
+      const metadata = { ...failureReason(error), errorId };
       return writer.settle(this.failure(run, `The agent failed. Error id: ${errorId}`, metadata));
     }
     await writer.committed();
     await this.retryLater(run, agent, failures);
   }
 
+  /** No failure of the handler's. Where the database takes nothing, the lease runs out instead. */
+  private async afterOutage(run: ClaimedRun, log: RunLog, { cause }: DatabaseUnavailableError): Promise<void> {
+    const { store, journal } = this.parts;
+    log.warn({ err: cause }, 'run.interrupted');
+    await store.leases.handBack(store.leaseDb, run.lease, null, OUTAGE_PAUSE_MS);
+    journal.signalOutbox();
+  }
+
   private async retryLater(run: ClaimedRun, agent: Agent, failures: number): Promise<void> {
     const { store, journal } = this.parts;
-    await store.leases.handBack(store.db, run.lease, failures, retryDelay(agent.retry, failures));
+    await store.leases.handBack(store.leaseDb, run.lease, failures, retryDelay(agent.retry, failures));
     journal.signalOutbox();
   }
 
   /** After a cancel the task is as it will stay; what is left is the author's clean-up outside, retried like a run. */
   private async cleanUp(run: ClaimedRun, agent: Agent, active: ActiveRun, log: RunLog): Promise<void> {
-    const { store, loader, streams, config } = this.parts;
+    const { store, loader, streams, config, agents, delegations } = this.parts;
     const writer = new RunWriter(run, store, streams, config);
-    const turn = new RunTurn({ run, writer, active, log, store, loader, config });
+    const turn = new RunTurn({ run, writer, active, log, store, loader, config, agent, agents, delegations });
     const task = canceledTask(new RunContext(turn));
-    if (run.lost > MAX_LOST_WORKERS) return store.leases.finish(store.db, run.lease);
+    if (run.lost > config.maxLostWorkers) return store.leases.finish(store.db, run.lease);
     const timer = runTimer(agent, active);
     try {
       await outcome(() => agent.onCancel?.(task), active);
@@ -212,9 +246,19 @@ function runTimer({ timeoutMs }: Agent, active: ActiveRun): NodeJS.Timeout {
   return setTimeout(() => active.end(new RunTimeoutError(`the run took longer than ${timeoutMs} ms`)), timeoutMs);
 }
 
-function failureReason(error: unknown): string {
-  if (error instanceof RunTimeoutError) return 'timeout';
-  return error instanceof NonDeterministicHandlerError ? 'non_deterministic' : 'error';
+/** What an operator can go by: which limit of time it was, or which setting holds the limit. */
+function failureReason(error: unknown): Record<string, string> {
+  if (error instanceof RunTimeoutError) return { reason: 'timeout' };
+  if (error instanceof RunInactiveError) return { reason: 'inactivity' };
+  if (error instanceof OverLimitError) return { reason: 'limit', setting: error.setting };
+  if (isDelegationError(error)) return { reason: 'delegation', delegation: error.reason };
+  return { reason: error instanceof NonDeterministicHandlerError ? 'non_deterministic' : 'error' };
+}
+
+/** A turn that goes on under another version than the one that began it: the journal has to fit both. */
+function noteVersions({ records, agentVersion }: ClaimedRun, { card }: Agent, log: RunLog): void {
+  if (records.length === 0 || agentVersion === null || agentVersion === card.version) return;
+  log.info({ recordedBy: agentVersion, version: card.version }, 'run.other_version');
 }
 
 /** What a handler may see of a task that has ended: nothing to emit with. */

@@ -1,14 +1,17 @@
 import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { randomUUID } from 'node:crypto';
 import { type Agent, type AgentRegistry } from '#agents';
 import { type Config, type Logger } from '#platform';
-import { type Store, type TaskKey } from '#store';
+import { type Store, type TaskKey, type WholeTaskRow } from '#store';
 import { type ClaimedRun, type EagerStart, type LocalWorker, type RunLoader, type TaskJournal } from '#tasks';
 import { type ActiveRun } from './active-run.js';
 import { type ActiveRuns } from './active-runs.js';
 import { RunSlots } from './run-slots.js';
 import { type TaskRunner } from './task-runner.js';
+
+type Transaction = Parameters<Store['outbox']['take']>[0];
 
 /** How long a draining worker looks for runs to hand back, and how often. */
 const HAND_BACK_MS = 5_000;
@@ -67,7 +70,7 @@ export class WorkerPool implements LocalWorker {
   /** Runs a claimed task on a reserved slot. Returns at once. */
   start(run: ClaimedRun): void {
     const agent = this.parts.agents.get(run.agent);
-    if (agent) void this.execute(run, agent, this.parts.active.add(run.lease));
+    if (agent) void this.execute(run, agent, this.parts.active.add(run.lease, run.accepted));
   }
 
   /** Claims and runs a task that is due, as soon as there is a slot. Resolves when the run has ended, or there was nothing to claim. */
@@ -80,8 +83,34 @@ export class WorkerPool implements LocalWorker {
 
   /** The same where there is a slot right now; else undefined. */
   claimIfFree(key: TaskKey, agentId: string): Promise<void> | undefined {
+    // After a standstill of this process its own leases may look abandoned; they are renewed at once.
+    if (this.parts.active.has(key)) return undefined;
     const agent = this.parts.agents.get(agentId);
     return agent && this.reserve(agent) ? this.claimReserved(key, agent) : undefined;
+  }
+
+  /** How many runs could start now, or within `ms`. */
+  async freeWithin(ms: number): Promise<number> {
+    await this.slots.spare(ms, this.draining.signal);
+    return this.free;
+  }
+
+  /** Reserves a slot for a task of that agent; undefined where there is none, or nobody here knows the agent. */
+  reserveKnown(agentId: string | null): Agent | undefined {
+    const agent = agentId === null ? undefined : this.parts.agents.get(agentId);
+    return agent && this.reserve(agent) ? agent : undefined;
+  }
+
+  /** Claims those of the tasks that are due, in the caller's transaction. */
+  claimAll(tx: Transaction, tasks: readonly (TaskKey & { readonly version: string })[]): Promise<WholeTaskRow[]> {
+    return this.store.leases.claimAll(tx, tasks, { owner: this.owner, leaseMs: this.parts.config.leaseMs });
+  }
+
+  /** Runs tasks that were claimed so, each on its reserved slot. Returns at once. */
+  startAll(rows: readonly WholeTaskRow[], agents: readonly Agent[]): void {
+    this.runAll(rows, agents).catch((error: unknown) => {
+      this.parts.logger.warn({ err: error, runs: rows.length }, 'run.not_loaded');
+    });
   }
 
   /** Takes no more tasks, gives the runs their time, then hands back what is left without burning an attempt. */
@@ -104,21 +133,27 @@ export class WorkerPool implements LocalWorker {
   }
 
   private async handBackAll(): Promise<number> {
-    const { leases, db } = this.store;
+    const { leases, leaseDb } = this.store;
+    const runs = this.parts.active.abortAll('the worker is shutting down');
+    // A run that began beside the acceptance of its task has no lease to give back before that is committed.
+    const accepted = Promise.allSettled(runs.map((run) => run.accepted));
+    await Promise.race([accepted, delay(HAND_BACK_MS, undefined, { ref: false })]);
     let handedBack = 0;
-    for (const { lease } of this.parts.active.abortAll('the worker is shutting down')) {
-      if (await leases.handBack(db, lease, null, 0)) handedBack++;
+    for (const { lease } of runs) {
+      if (await leases.handBack(leaseDb, lease, null, 0)) handedBack++;
     }
     return handedBack;
   }
 
   private async claimReserved(key: TaskKey, agent: Agent): Promise<void> {
-    const active = await this.claim(key).catch((error: unknown) => {
+    const { leaseMs } = this.parts.config;
+    const claim = { owner: this.owner, leaseMs, version: agent.card.version };
+    const row = await this.store.leases.claim(this.store.db, key, claim).catch((error: unknown) => {
       this.slots.giveBack(agent);
       throw error;
     });
-    if (!active) this.slots.giveBack(agent);
-    else await this.execute(active.run, agent, active.active);
+    if (row) await this.runAll([row], [agent]);
+    else this.slots.giveBack(agent);
   }
 
   private async agentOf(key: TaskKey): Promise<Agent | undefined> {
@@ -129,16 +164,20 @@ export class WorkerPool implements LocalWorker {
     return agent;
   }
 
-  private async claim(key: TaskKey): Promise<{ run: ClaimedRun; active: ActiveRun } | undefined> {
-    const row = await this.store.leases.claim(this.store.db, key, this.owner, this.parts.config.leaseMs);
-    if (!row) return undefined;
-    const active = this.parts.active.add({ ...key, token: row.leaseToken });
-    try {
-      return { run: await this.parts.loader.load(row), active };
-    } catch (error) {
-      this.parts.active.remove(active);
+  /** Loads claimed tasks and runs them. */
+  private async runAll(rows: readonly WholeTaskRow[], agents: readonly Agent[]): Promise<void> {
+    const active = rows.map(({ tenantId, id, leaseToken }) =>
+      this.parts.active.add({ tenantId, taskId: id, token: leaseToken }),
+    );
+    const runs = await this.parts.loader.loadAll(rows).catch(async (error: unknown) => {
+      for (const [i, { lease }] of active.entries()) {
+        this.parts.active.remove(active[i]!);
+        this.slots.giveBack(agents[i]!);
+        await this.store.leases.handBack(this.store.db, lease, null, 0).catch(() => undefined);
+      }
       throw error;
-    }
+    });
+    await Promise.all(runs.map((run, i) => this.execute(run, agents[i]!, active[i]!)));
   }
 
   private async execute(run: ClaimedRun, agent: Agent, active: ActiveRun): Promise<void> {

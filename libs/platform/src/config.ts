@@ -26,6 +26,8 @@ export interface Config {
   readonly publicUrl?: string;
   /** PERDURE_ALLOW_PUBLIC (false): listen on addresses other than loopback although callers are not authenticated. */
   readonly allowPublic: boolean;
+  /** PERDURE_ADMIN (true): answer operators at `/admin/v1`, those that call from this machine. */
+  readonly adminApi: boolean;
   /** DATABASE_URL (none): the Postgres to use; without it one is started from the embedded binaries. */
   readonly databaseUrl?: string;
   /** PERDURE_DATA_DIR (.perdure): folder of the embedded Postgres' data; held as an absolute path. */
@@ -43,6 +45,8 @@ export interface Config {
   readonly leaseMs: number;
   /** PERDURE_DRAIN (10s): how long SIGTERM waits for runs and streams before it hands them back. */
   readonly drainMs: number;
+  /** PERDURE_MAX_LOST_WORKERS (10): workers that may die under one turn of a task before it fails as `worker_lost`. */
+  readonly maxLostWorkers: number;
   /** PERDURE_RETRY_ATTEMPTS (3): runs of a task that keeps throwing, for agents that do not say. */
   readonly retryAttempts: number;
   /** PERDURE_RETRY_INITIAL_DELAY (1s): wait before the second attempt; doubles from there. */
@@ -55,16 +59,43 @@ export interface Config {
   readonly blockingTimeoutMs: number;
   /** PERDURE_MAX_BODY (10mb): largest request body. */
   readonly maxBodyBytes: number;
-  /** PERDURE_MAX_PARTS (1000): most parts in one message. */
+  /** PERDURE_MAX_PARTS (1000): most parts in one message, whoever sends it, and in one chunk of an artifact. */
   readonly maxPartsPerMessage: number;
   /** PERDURE_MAX_EVENTS (100000): most events in one task. */
   readonly maxEventsPerTask: number;
-  /** PERDURE_MAX_EVENT (1mb): largest single event a handler may emit, and largest result of a step. */
+  /** PERDURE_MAX_MESSAGE (10mb): largest message of a client, as JSON; each run of its task reads it. */
+  readonly maxMessageBytes: number;
+  /** PERDURE_MAX_EVENT (1mb): largest single event a handler may emit, and largest answer of its `respond`. */
   readonly maxEventBytes: number;
+  /** PERDURE_MAX_EVENT_RATE (1000): most events a second that one run may emit; ten seconds' worth may come at once. */
+  readonly maxEventsPerSecond: number;
+  /** PERDURE_MAX_ARTIFACTS (64mb): largest size of all artifacts of one task together. */
+  readonly maxArtifactBytes: number;
+  /** PERDURE_MAX_RESULT (16mb): largest result of a step. */
+  readonly maxResultBytes: number;
   /** PERDURE_MAX_RECORDS (10000): most recorded calls in one turn of a handler; all of them are read at each replay. */
   readonly maxRecordsPerTurn: number;
+  /** PERDURE_MAX_SIGNALS (10000): most signals that others may send to one task. */
+  readonly maxSignalsPerTask: number;
+  /** PERDURE_MAX_SIGNAL (256kb): largest value of one signal. */
+  readonly maxSignalBytes: number;
   /** PERDURE_MAX_STREAMS (10000): most open streams in one process. */
   readonly maxStreams: number;
+  /**
+   * PERDURE_PEERS (none): comma separated origins, such as `https://agents.example`, of the agents that handlers may
+   * delegate to. Without any: whatever address a handler names, and what its card names at the same origin.
+   */
+  readonly peers: readonly string[];
+  /** PERDURE_PEER_TIMEOUT (30s): longest wait for the answer of another agent to one call. */
+  readonly peerTimeoutMs: number;
+  /** PERDURE_PEER_OUTAGE (24h): how long a delegation goes on trying while the other agent does not answer. */
+  readonly peerOutageMs: number;
+  /** PERDURE_PEER_MAX_RESPONSE (10mb): largest answer of another agent, and most of one stream. */
+  readonly peerResponseBytes: number;
+  /** PERDURE_PEER_STREAMS (100): streams of other agents open at a time in one process; the rest is asked for. */
+  readonly maxPeerStreams: number;
+  /** PERDURE_DELEGATION_DEPTH (8): how often work may be delegated on, from agent to agent. */
+  readonly delegationDepth: number;
   /** PERDURE_STREAM_BUFFER (256): events held for a slow reader before it is served from the log. */
   readonly streamBuffer: number;
   /** PERDURE_KEEP_ALIVE (15s): pause after which a silent stream gets a comment. */
@@ -77,6 +108,8 @@ export interface Config {
   readonly idempotencyTtlMs: number;
   /** PERDURE_POOL_SIZE (10): Postgres connections of one process' pool. */
   readonly poolSize: number;
+  /** PERDURE_DATABASE_TIMEOUT (10s): longest wait for Postgres: for a connection, for a statement, for any answer. */
+  readonly databaseTimeoutMs: number;
   /** PERDURE_LOG_LEVEL (info): trace, debug, info, warn, error, fatal or silent. */
   readonly logLevel: LogLevel;
   /** PERDURE_LOG_FORMAT (pretty on a terminal, else json): lines for people or for machines. */
@@ -105,6 +138,8 @@ export class ConfigError extends Error {
 /** Node's timers fire at once beyond this, about 24.8 days. */
 const TIMER_MAX = 2 ** 31 - 1;
 const TIMER = { min: 1, max: TIMER_MAX };
+/** Node and Postgres hold texts of up to half a gigabyte, and a result is held more than once while it is written. */
+const MAX_RESULT_BYTES = 256 * 1024 ** 2;
 
 /** Reads and checks all settings. Throws a {@link ConfigError} that lists every wrong one. */
 export function loadConfig(variables: EnvironmentVariables = process.env): Config {
@@ -118,6 +153,7 @@ export function loadConfig(variables: EnvironmentVariables = process.env): Confi
     secretKeys: secretKeys(env),
     agentDirs: env.list('PERDURE_AGENTS', [join(packageRoot(), 'examples/agents')]).map((dir) => resolve(dir)),
     poolSize: env.integer('PERDURE_POOL_SIZE', 10, { min: 2, max: 1_000 }),
+    databaseTimeoutMs: env.duration('PERDURE_DATABASE_TIMEOUT', '10s', { min: 100, max: 3_600_000 }),
     logLevel: env.choice('PERDURE_LOG_LEVEL', LOG_LEVELS, 'info'),
     logFormat: env.choice('PERDURE_LOG_FORMAT', LOG_FORMATS, process.stdout.isTTY ? 'pretty' : 'json'),
   };
@@ -143,6 +179,7 @@ function addresses(env: Environment) {
   return {
     host,
     allowPublic,
+    adminApi: env.flag('PERDURE_ADMIN', true),
     port: env.integer('PORT', 8080, { min: 0, max: 65_535 }),
     publicUrl: env.url('PUBLIC_URL', ['http:', 'https:']),
     ...grpc(env),
@@ -174,6 +211,7 @@ function execution(env: Environment) {
     workerConcurrency: env.integer('PERDURE_WORKER_CONCURRENCY', 100, { min: 1, max: 100_000 }),
     leaseMs: env.duration('PERDURE_LEASE', '5s', { min: 500, max: 3_600_000 }),
     drainMs: env.duration('PERDURE_DRAIN', '10s', { min: 0, max: TIMER_MAX }),
+    maxLostWorkers: env.integer('PERDURE_MAX_LOST_WORKERS', 10, { min: 0, max: 1_000_000 }),
     retryAttempts: env.integer('PERDURE_RETRY_ATTEMPTS', 3, { min: 1, max: 1_000 }),
     retryInitialDelayMs: env.duration('PERDURE_RETRY_INITIAL_DELAY', '1s', TIMER),
     retryMaxDelayMs: env.duration('PERDURE_RETRY_MAX_DELAY', '5m', TIMER),
@@ -183,14 +221,39 @@ function execution(env: Environment) {
   };
 }
 
+function delegation(env: Environment) {
+  return {
+    peers: origins(env, 'PERDURE_PEERS'),
+    peerTimeoutMs: env.duration('PERDURE_PEER_TIMEOUT', '30s', TIMER),
+    peerOutageMs: env.duration('PERDURE_PEER_OUTAGE', '24h', { min: 0 }),
+    peerResponseBytes: env.size('PERDURE_PEER_MAX_RESPONSE', '10mb', { min: 1024, max: 1024 ** 3 }),
+    maxPeerStreams: env.integer('PERDURE_PEER_STREAMS', 100, { min: 0, max: 100_000 }),
+    delegationDepth: env.integer('PERDURE_DELEGATION_DEPTH', 8, { min: 0, max: 1_000 }),
+  };
+}
+
+function origins(env: Environment, variable: string): readonly string[] {
+  const given = env.list(variable, []);
+  const isOrigin = (text: string) => /^https?:/.test(text) && URL.canParse(text) && `${new URL(text).origin}` === text;
+  const odd = given.find((text) => !isOrigin(text));
+  return odd === undefined ? given : env.refuse(variable, odd, 'origins such as https://agents.example', []);
+}
+
 function limits(env: Environment) {
   return {
     maxBodyBytes: env.size('PERDURE_MAX_BODY', '10mb', { min: 1024, max: 1024 ** 3 }),
     maxPartsPerMessage: env.integer('PERDURE_MAX_PARTS', 1_000, { min: 1 }),
     maxEventsPerTask: env.integer('PERDURE_MAX_EVENTS', 100_000, { min: 10, max: 2 ** 31 - 1 }),
+    maxMessageBytes: env.size('PERDURE_MAX_MESSAGE', '10mb', { min: 1024, max: 1024 ** 3 }),
     maxEventBytes: env.size('PERDURE_MAX_EVENT', '1mb', { min: 1024, max: 1024 ** 3 }),
+    maxEventsPerSecond: env.integer('PERDURE_MAX_EVENT_RATE', 1_000, { min: 1, max: 1_000_000 }),
+    maxArtifactBytes: env.size('PERDURE_MAX_ARTIFACTS', '64mb', { min: 1024, max: 1024 ** 3 }),
+    maxResultBytes: env.size('PERDURE_MAX_RESULT', '16mb', { min: 1024, max: MAX_RESULT_BYTES }),
     maxRecordsPerTurn: env.integer('PERDURE_MAX_RECORDS', 10_000, { min: 10, max: 1_000_000 }),
+    maxSignalsPerTask: env.integer('PERDURE_MAX_SIGNALS', 10_000, { min: 1, max: 1_000_000 }),
+    maxSignalBytes: env.size('PERDURE_MAX_SIGNAL', '256kb', { min: 1024, max: 1024 ** 3 }),
     maxStreams: env.integer('PERDURE_MAX_STREAMS', 10_000, { min: 1 }),
+    ...delegation(env),
     streamBuffer: env.integer('PERDURE_STREAM_BUFFER', 256, { min: 1, max: 1_000_000 }),
     keepAliveMs: env.duration('PERDURE_KEEP_ALIVE', '15s', TIMER),
     streamStallMs: env.duration('PERDURE_STREAM_STALL', '60s', TIMER),

@@ -7,6 +7,7 @@ export {
   startEmbeddedPostgres,
 } from './embedded-postgres.js';
 export { type ConfigProblem, type EnvironmentVariables } from './environment.js';
+export { UnansweredError, watchLine } from './line-watch.js';
 export { createLogger, LOGGER, type Logger } from './logger.js';
 export { packageRoot, packageVersion } from './package-root.js';
 export { closePool, connectionOptions, createPool, type PoolOptions } from './postgres.js';

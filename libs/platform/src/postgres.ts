@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import pg from 'pg';
+import { watchLine } from './line-watch.js';
 import { type Logger } from './logger.js';
 
 /** What a pool needs beside its URL. */
@@ -8,33 +9,46 @@ export interface PoolOptions {
   readonly max: number;
   /** The name Postgres shows for these connections in `pg_stat_activity`. */
   readonly applicationName: string;
-  /** Longest run of one statement in milliseconds; none when left out. */
-  readonly statementTimeoutMs?: number;
+  /**
+   * Milliseconds (10 s when left out) that a statement may run, that a transaction may stand still, and that a caller waits for a
+   * free connection. Where Postgres says nothing for half a second more, the connection is cut.
+   */
+  readonly timeoutMs?: number;
+  /** Asks connections that are held without being used whether they still live: BullMQ keeps one to listen. */
+  readonly asksHeld?: boolean;
   /** Settings for each connection, as `-c name=value`. */
   readonly options?: string;
   /** Told once when connections start to fail, and again after the next success. */
   readonly logger?: Logger;
 }
 
-/** Settings of one connection, for `pg.Client`, `pg.Pool` and BullMQ alike: TCP keep-alive, and 10 s to connect. */
-export function connectionOptions(url: string, applicationName = 'perdure'): pg.ClientConfig {
+const TIMEOUT_MS = 10_000;
+/** Postgres is the first to end a statement that takes too long, and the connection stays. */
+const ANSWER_GRACE_MS = 500;
+
+/** Settings of one connection, for `pg.Client`, `pg.Pool` and BullMQ alike: TCP keep-alive, and so long to connect. */
+export function connectionOptions(url: string, applicationName = 'perdure', timeoutMs = TIMEOUT_MS): pg.ClientConfig {
   return {
     connectionString: url,
     application_name: applicationName,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: timeoutMs,
   };
 }
 
 /** A pool whose broken connections never end the process: the query under way fails, the next one gets a new connection. */
 export function createPool(url: string, options: PoolOptions): pg.Pool {
+  const { timeoutMs = TIMEOUT_MS } = options;
   const pool = new pg.Pool({
-    ...connectionOptions(url, options.applicationName),
+    ...connectionOptions(url, options.applicationName, timeoutMs),
     max: options.max,
-    statement_timeout: options.statementTimeoutMs,
+    statement_timeout: timeoutMs,
+    // Its locks would hold up every committer that wants the same rows.
+    idle_in_transaction_session_timeout: timeoutMs,
     options: options.options,
   });
+  if (options.asksHeld) askHeld(pool, timeoutMs / 2);
   let failing = false;
   const report = (error: Error) => {
     if (!failing) options.logger?.warn({ err: error, pool: options.applicationName }, 'postgres.connection_lost');
@@ -44,12 +58,34 @@ export function createPool(url: string, options: PoolOptions): pg.Pool {
   pool.on('connect', (client) => {
     failing = false;
     openConnections(pool).add(client);
+    watchLine(client, timeoutMs + ANSWER_GRACE_MS);
     // The pool listens to idle clients only; a client that is checked out would end the process.
     client.on('error', report);
   });
   // Told by the pool and not by the client, whose listeners BullMQ takes away.
   pool.on('remove', (client) => openConnections(pool).delete(client));
   return pool;
+}
+
+/** Asks each connection that somebody holds for longer, again and again: one that is dead is noticed though nobody uses it. */
+function askHeld(pool: pg.Pool, everyMs: number): void {
+  const held = new Map<pg.PoolClient, 'taken' | 'quiet' | 'asked'>();
+  // One that was taken just now is at work.
+  pool.on('acquire', (client) => held.set(client, 'taken'));
+  pool.on('release', (_, client) => held.delete(client));
+  const ask = async (client: pg.PoolClient) => {
+    held.set(client, 'asked');
+    // Where there is no answer the connection breaks, and its holder hears of it.
+    await client.query('select 1').catch(() => undefined);
+    if (held.get(client) === 'asked') held.set(client, 'quiet');
+  };
+  const timer = setInterval(() => {
+    if (pool.ending) return clearInterval(timer);
+    for (const [client, state] of held) {
+      if (state === 'quiet') void ask(client);
+      if (state === 'taken') held.set(client, 'quiet');
+    }
+  }, everyMs).unref();
 }
 
 /**

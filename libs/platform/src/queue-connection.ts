@@ -14,9 +14,13 @@ export interface QueueConnection {
 
 /**
  * Prepares BullMQ's schema in the database and opens its pool. Await it before any BullMQ object is made: a Worker on
- * a schema that is not there spins without end, and a Queue made while Postgres is down never recovers.
+ * a schema that is not there spins without end, and a Queue made while Postgres is down never recovers. `timeoutMs` is the pool's.
  */
-export async function openQueueConnection(databaseUrl: string, logger: Logger): Promise<QueueConnection> {
+export async function openQueueConnection(
+  databaseUrl: string,
+  logger: Logger,
+  timeoutMs?: number,
+): Promise<QueueConnection> {
   const client = new pg.Client(connectionOptions(databaseUrl));
   await client.connect();
   try {
@@ -24,6 +28,7 @@ export async function openQueueConnection(databaseUrl: string, logger: Logger): 
   } finally {
     await client.end();
   }
-  const pool = createPool(databaseUrl, { max: 8, applicationName: 'perdure queue', options: SEARCH_PATH, logger });
+  const names = { applicationName: 'perdure queue', options: SEARCH_PATH };
+  const pool = createPool(databaseUrl, { ...names, max: 8, timeoutMs, asksHeld: true, logger });
   return { pool, close: () => closePool(pool) };
 }

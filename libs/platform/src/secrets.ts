@@ -81,7 +81,7 @@ function ownKey(dataDir: string): Uint8Array {
 function makeKey(dataDir: string, file: string): void {
   mkdirSync(dataDir, { recursive: true });
   const unfinished = `${file}.new-${process.pid}`;
-  writeFileSync(unfinished, `${randomBytes(SECRET_KEY_BYTES).toString('base64')}\n`, { mode: 0o600 });
+  writeFileSync(unfinished, `${randomBytes(SECRET_KEY_BYTES).toString('base64')}\n`, { mode: 0o600, flush: true });
   try {
     linkSync(unfinished, file);
   } catch (error) {

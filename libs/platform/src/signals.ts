@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import { watchLine } from './line-watch.js';
 import { type Logger } from './logger.js';
 import { connectionOptions } from './postgres.js';
 import { type ChangedKeys, decodeSignals, encodeSignals, isFrom, SignalBatch } from './signal-batch.js';
@@ -12,9 +13,7 @@ const NOTIFY = { name: 'notify', text: 'select pg_notify($1, $2)' };
 const COALESCE_MS = 5;
 const RECONNECT_FIRST_MS = 100;
 const RECONNECT_MAX_MS = 5_000;
-/** A listening connection sends nothing by itself; without this a cut cable would go unnoticed for minutes. */
-const HEARTBEAT_MS = 15_000;
-const QUERY_TIMEOUT_MS = 10_000;
+const ANSWER_TIMEOUT_MS = 10_000;
 
 /**
  * "Look now", told to every process on the same database over LISTEN/NOTIFY on one connection of its own. A signal may
@@ -31,18 +30,23 @@ export class Signals {
   private flushTimer?: NodeJS.Timeout;
   private reconnectTimer?: NodeJS.Timeout;
   private heartbeat?: NodeJS.Timeout;
+  /** The connection that has been asked whether it lives, until it answers. */
+  private asked?: pg.Client;
   private sending?: Promise<void>;
   private stopped = false;
 
   constructor(
     private readonly url: string,
     private readonly logger: Logger,
+    /** Without an answer for so many milliseconds the connection is taken for dead. */
+    private readonly answerTimeoutMs = ANSWER_TIMEOUT_MS,
   ) {}
 
   /** Connects and listens. Rejects if that fails now; a connection that is lost later comes back by itself. */
   async start(): Promise<void> {
     await this.connect();
-    this.heartbeat = setInterval(() => this.beat(), HEARTBEAT_MS).unref();
+    // A listening connection sends nothing by itself; without this a cut cable would go unnoticed for ever.
+    this.heartbeat = setInterval(() => void this.beat(), this.answerTimeoutMs / 2).unref();
   }
 
   /** Sends what waits, then closes the connection. Nothing is delivered afterwards. */
@@ -108,15 +112,13 @@ export class Signals {
   }
 
   private async connect(): Promise<void> {
-    const client = new pg.Client({
-      ...connectionOptions(this.url, 'perdure-signals'),
-      query_timeout: QUERY_TIMEOUT_MS,
-    });
+    const client = new pg.Client(connectionOptions(this.url, 'perdure-signals', this.answerTimeoutMs));
     client.on('error', (error) => this.lose(client, error));
     client.on('end', () => this.lose(client, new Error('connection closed')));
     client.on('notification', ({ payload }) => this.receive(payload ?? ''));
     try {
       await client.connect();
+      watchLine(client, this.answerTimeoutMs);
       await client.query(`listen ${CHANNEL}`);
     } catch (error) {
       void client.end().catch(() => undefined);
@@ -150,9 +152,12 @@ export class Signals {
     this.deliver('all');
   }
 
-  private beat(): void {
-    const client = this.client;
-    client?.query('select 1').catch((error: unknown) => this.lose(client, error));
+  private async beat(): Promise<void> {
+    const { client } = this;
+    if (!client || this.asked === client) return;
+    this.asked = client;
+    await client.query('select 1').catch((error: unknown) => this.lose(client, error));
+    this.asked = undefined;
   }
 
   private receive(payload: string): void {

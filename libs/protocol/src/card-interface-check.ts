@@ -1,6 +1,7 @@
 import { cardError, type CardFinding, cardWarning } from './card-finding.js';
 import { objectsOf } from './card-shape.js';
 import { elementPath } from './json-path.js';
+import { isLoopback } from './loopback.js';
 
 const BINDINGS = ['JSONRPC', 'GRPC', 'HTTP+JSON'];
 
@@ -100,8 +101,4 @@ function httpFindings(field: string, url: string): CardFinding[] {
     ...(username || password ? [cardError(field, 'must not contain credentials')] : []),
     ...(hash ? [cardWarning(field, 'has a fragment, which is never sent')] : []),
   ];
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
 }

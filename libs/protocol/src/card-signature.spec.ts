@@ -123,6 +123,18 @@ describe('a signature', () => {
     expect(await verifyCardSignatures(card, among([other, key]))).toMatchObject([{ state: 'valid' }]);
   });
 
+  it('is looked at in the company of 15 others, and of 7 keys of its kid, and no more', async () => {
+    const { card, key } = await signed();
+    const many = { ...card, signatures: Array.from({ length: 18 }, () => card.signatures[0]!) };
+    const lookup = vi.fn(among([key]));
+    const states = (await verifyCardSignatures(many, lookup)).map(({ state }) => state);
+    expect(states).toEqual([...Array(16).fill('valid'), 'invalid', 'invalid']);
+    expect(lookup).toHaveBeenCalledTimes(16);
+    const others = Array.from({ length: 8 }, () => ({ ...key, alg: 'ES384' }));
+    expect(await verifyCardSignatures(card, among([...others.slice(1), key]))).toMatchObject([{ state: 'valid' }]);
+    expect(await verifyCardSignatures(card, among([...others, key]))).toMatchObject([{ state: 'invalid' }]);
+  });
+
   it('gives the reason why its key could not be had', async () => {
     const { card } = await signed();
     const lookup = async () => Promise.reject(new Error('no answer from example.com'));

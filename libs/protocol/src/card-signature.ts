@@ -9,6 +9,10 @@ export const CARD_SIGNATURE_ALGORITHMS = [
   ...['PS256', 'PS384', 'PS512', 'EdDSA', 'Ed25519'],
 ] as const;
 
+/** A hostile card or JWK set can make its verifier compute for hours; so many signatures, and keys of one id, are looked at. */
+const MAX_SIGNATURES = 16;
+const MAX_KEYS = 8;
+
 /** Which key a signature names: its `kid`, and the `jku`, the URL of a JWKS, where it has one. */
 export interface CardKeyName {
   readonly kid: string;
@@ -53,7 +57,8 @@ export async function signCard(
 /**
  * Verifies every signature of a parsed card (specification section 8.4.3), in their order. A key is used only where it is meant
  * for that (`alg`, `use`, `key_ops`) and in force at `now`: neither expired, nor revoked, nor too young (`exp`, `revoked`,
- * `nbf`, `iat` of the JWK, as OpenID Federation registers them). Throws A2AError INVALID_PARAMS for what is no AgentCard.
+ * `nbf`, `iat` of the JWK, as OpenID Federation registers them). Behind the 16th signature none is looked at. Throws A2AError
+ * INVALID_PARAMS for what is no AgentCard.
  */
 export async function verifyCardSignatures(
   card: unknown,
@@ -63,8 +68,14 @@ export async function verifyCardSignatures(
   const forms = canonicalForms(card).map(({ form, text }) => ({ form, payload: base64url.encode(text) }));
   const { signatures } = card as { signatures?: unknown };
   const given: unknown[] = Array.isArray(signatures) ? signatures : [];
-  return Promise.all(given.map((signature) => verdictOn(signature, forms, { keysFor, now })));
+  const verdicts = given.slice(0, MAX_SIGNATURES).map((signature) => verdictOn(signature, forms, { keysFor, now }));
+  return [...(await Promise.all(verdicts)), ...given.slice(MAX_SIGNATURES).map(() => TOO_MANY_SIGNATURES)];
 }
+
+const TOO_MANY_SIGNATURES: CardSignatureVerdict = {
+  state: 'invalid',
+  reason: `stands behind ${MAX_SIGNATURES} others, and is not looked at`,
+};
 
 interface Payload {
   readonly form: CardForm;
@@ -127,7 +138,7 @@ function headerOf(text: string): Header | string {
 async function lookUp(keysFor: CardKeyLookup, name: CardKeyName): Promise<readonly JWK[] | string> {
   try {
     const keys = (await keysFor(name)).filter(({ kid }) => kid === name.kid);
-    return keys.length > 0 ? keys : `there is no key ${name.kid}`;
+    return keys.length > 0 ? keys.slice(0, MAX_KEYS) : `there is no key ${name.kid}`;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

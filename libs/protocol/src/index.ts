@@ -43,6 +43,7 @@ export {
   signCard,
   verifyCardSignatures,
 } from './card-signature.js';
+export { isLoopback } from './loopback.js';
 export { messageViolations, partViolations } from './message-rules.js';
 export { decodeBinary } from './proto-binary.js';
 export { decodeJson, jsonText, toJsonObject } from './proto-json.js';

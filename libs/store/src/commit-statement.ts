@@ -13,16 +13,25 @@ export interface AppendGroup {
   readonly writes: AppendWrite[];
 }
 
+/** A task to insert, as the run that began with it has left it so far: the run's waiting appends are merged into its row. */
+export interface NewTask {
+  readonly create: CreateWrite;
+  readonly appends: AppendWrite[];
+}
+
 const TERMINAL = '3, 4, 5, 7';
 
 const CREATE_TYPES = [
-  ...['text', 'uuid', 'text', 'text', 'text', 'int2', 'json', 'json', 'json', 'json', 'json'],
-  ...['timestamptz', 'timestamptz', 'text', 'text', 'text'],
+  ...['text', 'uuid', 'text', 'text', 'text', 'json', 'json', 'timestamptz', 'tstzrange'],
+  ...['text', 'text', 'text', 'text'],
 ];
-const APPEND_TYPES = [
-  ...['text', 'uuid', 'int8', 'int4', 'int4', 'timestamptz', 'int2', 'json', 'timestamptz', 'json', 'int4'],
-  ...['int4', 'bool', 'timestamptz', 'int4', 'int4', 'int4'],
+const APPEND_TYPES = ['text', 'uuid', 'int8', 'int4', 'int4'];
+/** What both have: the change that the events of a row make, and where its slices begin. */
+const CHANGE_TYPES = [
+  ...['int4', 'timestamptz', 'int2', 'json', 'timestamptz', 'json', 'int4', 'int4', 'bool', 'timestamptz'],
+  ...['int4', 'int4', 'int4'],
 ];
+const CHANGE = 'n, at, state, status, status_at, snapshot, snapshot_at, signals, release, due, jn, s, js';
 const JOURNAL_TYPES = ['int4', 'text', 'int4', 'text', 'text'];
 
 /**
@@ -56,6 +65,15 @@ function times(dates: readonly (Date | null | undefined)[]): string {
   return plain(dates.map((date) => date?.toISOString()));
 }
 
+/** From when to when: one array for two times that most tasks do without. */
+function spans(writes: readonly CreateWrite[]): string {
+  return plain(
+    writes.map(({ startAt, deadline }) =>
+      startAt || deadline ? `"[${startAt?.toISOString() ?? ''},${deadline?.toISOString() ?? ''})"` : null,
+    ),
+  );
+}
+
 const WORD = /^[A-Za-z0-9_.-]+$/;
 
 /** An array literal of routing names. They come checked; one that does not look like it is left to pg's own escaping. */
@@ -64,69 +82,39 @@ function words(values: readonly string[]): string | readonly string[] {
 }
 
 /**
- * The whole flush as one statement, so that it is one round trip and one commit. It has three shapes: creates,
+ * The whole flush as one statement, so that it is one round trip and one commit. It has three shapes: new tasks,
  * appends, or both. The answer has a row for each append group that still held its lease: the group's place, from 1.
  */
 export function commitStatement(
-  creates: readonly CreateWrite[],
+  newTasks: readonly NewTask[],
   groups: readonly AppendGroup[],
   settings: { readonly leaseMs: number; readonly shard: number },
 ): CommitStatement {
-  const shape = creates.length === 0 ? 'append' : groups.length === 0 ? 'create' : 'both';
-  const values: unknown[] = [settings.shard];
-  if (shape !== 'append') values.push(settings.leaseMs, ...createValues(creates));
-  if (shape !== 'create') values.push(...appendValues(groups));
+  const shape = newTasks.length === 0 ? 'append' : groups.length === 0 ? 'create' : 'both';
+  const created = newTasks.map(({ create, appends }) => mergedRow([firstAppend(create), ...appends]));
+  const appended = groups.map(({ writes }) => mergedRow(writes));
+  const rows = [...created, ...appended];
+  // Slices of Postgres' arrays are counted from 1.
+  const starts = { event: 1, record: 1 };
+  const values: unknown[] = [settings.shard, ...textValues(rows)];
+  if (shape !== 'append') {
+    const creates = newTasks.map(({ create }) => create);
+    values.push(settings.leaseMs, ...createValues(creates), ...changeValues(created, starts));
+  }
+  if (shape !== 'create') values.push(...appendValues(appended), ...changeValues(appended, starts));
   return { name: `commit-${shape}`, text: TEXTS[shape], values };
 }
 
-function createValues(creates: readonly CreateWrite[]): unknown[] {
-  return [
-    words(creates.map((w) => w.tenantId)),
-    plain(creates.map((w) => w.taskId)),
-    words(creates.map((w) => w.agent)),
-    creates.map((w) => w.contextId),
-    creates.map((w) => w.owner),
-    plain(creates.map((w) => w.state)),
-    joined(creates.map((w) => w.status)),
-    joined(creates.map((w) => w.event)),
-    joined(creates.map((w) => w.startEvent)),
-    joined(creates.map((w) => w.message)),
-    joined(creates.map((w) => w.request)),
-    times(creates.map((w) => w.at)),
-    times(creates.map((w) => w.deadline)),
-    creates.map((w) => w.leaseOwner),
-    creates.map((w) => w.idempotency?.key ?? null),
-    creates.map((w) => w.idempotency?.requestHash ?? null),
-  ];
+/** What a new task begins with, as if it were appended to nothing. */
+function firstAppend({ tenantId, taskId, events, at, state, status }: CreateWrite): AppendWrite {
+  return { kind: 'append', tenantId, taskId, token: 1, base: 0, events, at, status: { state, text: status } };
 }
 
-function appendValues(groups: readonly AppendGroup[]): unknown[] {
-  const rows = groups.map(mergedRow);
-  const events = rows.flatMap((row) => row.events);
+/** All events and journal records of the flush; each row takes its own slice of them. */
+function textValues(rows: readonly MergedRow[]): unknown[] {
   const journal = rows.flatMap((row) => row.journal);
-  let nextEvent = 1;
-  let nextRecord = 1;
-  const eventStarts = rows.map((row) => (nextEvent += row.events.length) - row.events.length);
-  const recordStarts = rows.map((row) => (nextRecord += row.journal.length) - row.journal.length);
   return [
-    words(rows.map((row) => row.first.tenantId)),
-    plain(rows.map((row) => row.first.taskId)),
-    plain(rows.map((row) => row.first.token)),
-    plain(rows.map((row) => row.first.base)),
-    plain(rows.map((row) => row.events.length)),
-    times(rows.map((row) => row.last.at)),
-    plain(rows.map((row) => row.status?.status?.state)),
-    joined(rows.map((row) => row.status?.status?.text)),
-    times(rows.map((row) => row.status?.at)),
-    joined(rows.map((row) => row.snapshot?.snapshot)),
-    plain(rows.map((row) => row.snapshot && row.snapshot.base + row.snapshot.events.length)),
-    plain(rows.map((row) => row.last.inputs)),
-    plain(rows.map((row) => row.last.release ?? false)),
-    times(rows.map((row) => row.last.due)),
-    plain(eventStarts),
-    plain(recordStarts),
-    plain(rows.map((row) => row.journal.length)),
-    joined(events),
+    joined(rows.flatMap((row) => row.events)),
     joined(journal.map((record) => record.value)),
     plain(journal.map((record) => record.turn)),
     journal.map((record) => record.branch),
@@ -136,7 +124,63 @@ function appendValues(groups: readonly AppendGroup[]): unknown[] {
   ];
 }
 
-function mergedRow({ writes }: AppendGroup) {
+function createValues(creates: readonly CreateWrite[]): unknown[] {
+  return [
+    words(creates.map((w) => w.tenantId)),
+    plain(creates.map((w) => w.taskId)),
+    words(creates.map((w) => w.agent)),
+    creates.map((w) => w.contextId),
+    creates.map((w) => w.owner),
+    joined(creates.map((w) => w.message)),
+    joined(creates.map((w) => w.request)),
+    times(creates.map((w) => w.at)),
+    spans(creates),
+    words(creates.map((w) => w.agentVersion)),
+    creates.map((w) => w.leaseOwner),
+    creates.map((w) => w.idempotency?.key ?? null),
+    creates.map((w) => w.idempotency?.requestHash ?? null),
+  ];
+}
+
+function appendValues(rows: readonly MergedRow[]): unknown[] {
+  return [
+    words(rows.map((row) => row.first.tenantId)),
+    plain(rows.map((row) => row.first.taskId)),
+    plain(rows.map((row) => row.first.token)),
+    plain(rows.map((row) => row.first.base)),
+    plain(rows.map((row) => row.last.inputs)),
+  ];
+}
+
+/** Where the slices of the next row begin. */
+interface Starts {
+  event: number;
+  record: number;
+}
+
+/** What the events of the rows lead to; `starts` is moved on. */
+function changeValues(rows: readonly MergedRow[], starts: Starts): unknown[] {
+  return [
+    plain(rows.map((row) => row.events.length)),
+    times(rows.map((row) => row.last.at)),
+    plain(rows.map((row) => row.status?.status?.state)),
+    joined(rows.map((row) => row.status?.status?.text)),
+    times(rows.map((row) => row.status?.at)),
+    joined(rows.map((row) => row.snapshot?.snapshot)),
+    plain(rows.map((row) => row.snapshot && row.snapshot.base + row.snapshot.events.length)),
+    plain(rows.map((row) => row.last.signals)),
+    plain(rows.map((row) => row.last.release ?? false)),
+    times(rows.map((row) => row.last.due)),
+    plain(rows.map((row) => row.journal.length)),
+    plain(rows.map((row) => (starts.event += row.events.length) - row.events.length)),
+    plain(rows.map((row) => (starts.record += row.journal.length) - row.journal.length)),
+  ];
+}
+
+/** What a row's writes come to when they are committed together. */
+type MergedRow = ReturnType<typeof mergedRow>;
+
+function mergedRow(writes: readonly AppendWrite[]) {
   const [only] = writes;
   // Most groups are one write.
   if (only && writes.length === 1) {
@@ -158,48 +202,71 @@ function mergedRow({ writes }: AppendGroup) {
 const list = (types: readonly string[], from: number) =>
   types.map((type, i) => (type === 'json' ? split(from + i) : `$${from + i}::${type}[]`)).join(', ');
 
-/** `$from` is the lease in milliseconds, the arrays follow. */
-const createParts = (from: number) => `
+/** Where parameters begin: after the shard events, results and the records' other columns, then those of the rows. */
+const TEXTS_FROM = 2;
+const ROWS_FROM = TEXTS_FROM + 2 + JOURNAL_TYPES.length;
+const CREATE_COLUMNS = [...CREATE_TYPES, ...CHANGE_TYPES];
+
+/** Slices hand each row its own events and journal records, from arrays that are split once. */
+const SPLIT = `x as materialized (select ${split(TEXTS_FROM)} as events, ${split(TEXTS_FROM + 1)} as results)`;
+
+const eventsPart = (name: string, rows: string, base: string) => `
+  ${name} as (
+    insert into perdure.task_events (tenant_id, task_id, sequence, event)
+    select r.tenant, r.id, ${base} + v.k::int4, v.event
+    from ${rows} r, x, unnest(x.events[r.s:r.s+r.n-1]) with ordinality v(event, k))`;
+
+const RECORDS = [
+  ...JOURNAL_TYPES.map((type, i) => `($${TEXTS_FROM + 2 + i}::${type}[])[r.js:r.js+r.jn-1]`),
+  'x.results[r.js:r.js+r.jn-1]',
+].join(', ');
+
+const journalPart = (name: string, rows: string) => `
+  ${name} as (
+    insert into perdure.task_journal (tenant_id, task_id, turn, branch, position, kind, name, value)
+    select r.tenant, r.id, v.turn, v.branch, v.position, v.kind, v.name, v.value
+    from ${rows} r, x, unnest(${RECORDS}) v(turn, branch, position, kind, name, value)
+    where r.jn > 0)`;
+
+/** The lease in milliseconds comes before the columns. */
+const CREATE_PARTS = `
   c as materialized (
-    select * from unnest(${list(CREATE_TYPES, from + 1)})
-      c(tenant, id, agent, context, owner, state, status, event, start_event, message, request, at, deadline, lease_owner, key, hash)),
+    select * from unnest(${list(CREATE_COLUMNS, ROWS_FROM + 1)})
+      c(tenant, id, agent, context, owner, message, request, created, span, version, lease_owner, key, hash, ${CHANGE})),
   ct as (
     insert into perdure.tasks (tenant_id, id, agent, context_id, owner, state, status, status_timestamp, created_at,
-      last_modified, last_sequence, messages, inputs, lease_token, lease_owner, run_at, deadline)
-    select tenant, id, agent, context, owner, state, status, at, at, at,
-      case when start_event is null then 1 else 2 end, 1, 1,
-      case when lease_owner is null then 0 else 1 end, lease_owner,
-      case when lease_owner is null then now() else now() + $${from}::int4 * interval '1 ms' end, deadline from c),
+      last_modified, last_sequence, snapshot, snapshot_sequence, messages, inputs, lease_token, lease_owner, run_at,
+      listens, deadline, agent_version)
+    select tenant, id, agent, context, owner, state, status, status_at, created, at, n, snapshot, coalesce(snapshot_at, 0),
+      1, 1, case when lease_owner is null then 0 else 1 end, case when release then null else lease_owner end,
+      case when release then due when lease_owner is null then coalesce(lower(span), now())
+           else now() + $${ROWS_FROM}::int4 * interval '1 ms' end,
+      signals is not null, case when state in (${TERMINAL}) then null else upper(span) end, version from c),
   cm as (
     insert into perdure.task_messages (tenant_id, task_id, ordinal, input, message, request)
     select tenant, id, 1, 1, message, request from c),
-  ce as (
-    insert into perdure.task_events (tenant_id, task_id, sequence, event)
-    select tenant, id, 1, event from c union all select tenant, id, 2, start_event from c where start_event is not null),
-  co as (insert into perdure.outbox (tenant_id, task_id, run_at) select tenant, id, now() from c where lease_owner is null),
+  ${eventsPart('ce', 'c', '0')},
+  ${journalPart('cj', 'c')},
+  co as (
+    insert into perdure.outbox (tenant_id, task_id, run_at)
+    select tenant, id, coalesce(due, lower(span), now()) from c where lease_owner is null or due is not null),
   ck as (
     insert into perdure.idempotency_keys (tenant_id, owner, agent, key, request_hash, task_id)
     select tenant, owner, agent, key, hash, id from c where key is not null)`;
 
 /**
  * `l` locks the rows in the order of the arrays, which the committer sorts; `u` keeps the fence for the case that the
- * row changed while `l` waited for it. Slices hand each row its own events and journal records, from arrays that `x`
- * splits once.
+ * row changed while `l` waited for it.
  */
-const appendParts = (from: number) => {
-  const texts = from + APPEND_TYPES.length;
-  const journal = JOURNAL_TYPES.map((type, i) => `($${texts + 2 + i}::${type}[])[u.js:u.js+u.jn-1]`);
-  return `
-  x as materialized (select ${split(texts)} as events, ${split(texts + 1)} as results),
+const appendParts = (from: number) => `
   l as materialized (
     select a.*, held.agent, held.old_state
-    from unnest(${list(APPEND_TYPES, from)}) with ordinality
-        a(tenant, id, token, base, n, at, state, status, status_at, snapshot, snapshot_at, inputs, release, due,
-          s, js, jn, i),
+    from unnest(${list([...APPEND_TYPES, ...CHANGE_TYPES], from)})
+        with ordinality a(tenant, id, token, base, inputs, ${CHANGE}, i),
       lateral (
         select t.agent, t.state as old_state from perdure.tasks t
         where t.tenant_id = a.tenant and t.id = a.id and t.lease_token = a.token and t.last_sequence = a.base
-          and (a.inputs is null or t.inputs = a.inputs)
+          and (a.inputs is null or t.inputs = a.inputs) and (a.signals is null or t.signals = a.signals)
         for update) held),
   u as (
     update perdure.tasks t set
@@ -212,23 +279,17 @@ const appendParts = (from: number) => {
       snapshot_sequence = coalesce(a.snapshot_at, t.snapshot_sequence),
       lease_owner = case when a.release then null else t.lease_owner end,
       run_at = case when a.release then a.due else t.run_at end,
+      lost = case when a.release and a.state is null then 0 else t.lost end,
+      listens = a.signals is not null,
       deadline = case when a.state in (${TERMINAL}) then null else t.deadline end
     from l a
     where t.tenant_id = a.tenant and t.id = a.id and t.lease_token = a.token and t.last_sequence = a.base
     returning a.i::int4, a.tenant, a.id, a.agent, a.old_state, t.state, a.base, a.n, a.due, a.s, a.js, a.jn),
-  e as (
-    insert into perdure.task_events (tenant_id, task_id, sequence, event)
-    select u.tenant, u.id, u.base + v.k::int4, v.event
-    from u, x, unnest(x.events[u.s:u.s+u.n-1]) with ordinality v(event, k)),
-  j as (
-    insert into perdure.task_journal (tenant_id, task_id, turn, branch, position, kind, name, value)
-    select u.tenant, u.id, r.turn, r.branch, r.position, r.kind, r.name, r.value
-    from u, x, unnest(${journal.join(', ')}, x.results[u.js:u.js+u.jn-1]) r(turn, branch, position, kind, name, value)
-    where u.jn > 0),
+  ${eventsPart('e', 'u', 'r.base')},
+  ${journalPart('j', 'u')},
   d as (
     insert into perdure.outbox (tenant_id, task_id, run_at)
     select u.tenant, u.id, u.due from u where u.due is not null)`;
-};
 
 const CREATED = `select tenant, agent, state, 1 as delta from c`;
 const MOVED = `
@@ -244,8 +305,8 @@ const countsPart = (changes: string) => `
     on conflict (tenant_id, agent, state, shard) do update set count = task_counts.count + excluded.count)`;
 
 const TEXTS = {
-  create: `with ${createParts(2)}, ${countsPart(CREATED)} select 0 as i where false`,
-  append: `with ${appendParts(2)}, ${countsPart(MOVED)} select i from u`,
-  both: `with ${createParts(2)}, ${appendParts(3 + CREATE_TYPES.length)},
+  create: `with ${SPLIT}, ${CREATE_PARTS}, ${countsPart(CREATED)} select 0 as i where false`,
+  append: `with ${SPLIT}, ${appendParts(ROWS_FROM)}, ${countsPart(MOVED)} select i from u`,
+  both: `with ${SPLIT}, ${CREATE_PARTS}, ${appendParts(ROWS_FROM + 1 + CREATE_COLUMNS.length)},
     ${countsPart(`${CREATED} union all ${MOVED}`)} select i from u`,
 };

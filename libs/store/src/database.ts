@@ -1,11 +1,17 @@
 import type pg from 'pg';
+import { databaseError, isConflict } from './database-error.js';
 
 /** A pool, a client, or a client inside a transaction: what a repository runs its statements on. */
 export type Queryable = Pick<pg.ClientBase, 'query'>;
 
-/** The pool and its transactions. */
+/** The pool and its transactions. What fails because of the database fails with DatabaseUnavailableError where a later try may not. */
 export class Database {
-  constructor(readonly pool: pg.Pool) {}
+  /** For single statements. */
+  readonly statements: Queryable;
+
+  constructor(readonly pool: pg.Pool) {
+    this.statements = withDatabaseErrors(pool);
+  }
 
   /**
    * Runs `work` in one transaction, and again when Postgres broke a deadlock or a serialization conflict on it.
@@ -22,12 +28,15 @@ export class Database {
   }
 
   private async once<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
-    const client = await this.pool.connect();
+    const client = await this.pool.connect().catch((error: unknown) => {
+      throw databaseError(error);
+    });
+    const tx = withDatabaseErrors(client);
     let broken: Error | undefined;
     try {
-      await client.query('begin');
-      const result = await work(client);
-      await client.query('commit');
+      await tx.query('begin');
+      const result = await work(tx);
+      await tx.query('commit');
       return result;
     } catch (error) {
       await client.query('rollback').catch((failure: Error) => (broken = failure));
@@ -38,18 +47,13 @@ export class Database {
   }
 }
 
-/** SQLSTATE of an error that came from Postgres, else undefined. */
-export function sqlState(error: unknown): string | undefined {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
-}
-
-/** The constraint that a Postgres error names. */
-export function constraintOf(error: unknown): string | undefined {
-  return (error as { constraint?: string } | null)?.constraint;
-}
-
-/** Deadlock or serialization failure: nothing was written, and trying again is the remedy (SQLSTATE class 40). */
-export function isConflict(error: unknown): boolean {
-  return sqlState(error)?.startsWith('40') ?? false;
+function withDatabaseErrors(connection: Queryable): Queryable {
+  const query = async (...args: unknown[]) => {
+    try {
+      return await (connection.query as (...args: unknown[]) => Promise<unknown>).apply(connection, args);
+    } catch (error) {
+      throw databaseError(error);
+    }
+  };
+  return { query: query as Queryable['query'] };
 }

@@ -1,16 +1,23 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { connectionOptions, type Logger } from '#platform';
-import { type AppendGroup, commitStatement } from './commit-statement.js';
-import { constraintOf, isConflict, sqlState } from './database.js';
+import { connectionOptions, type Logger, watchLine } from '#platform';
+import { type AppendGroup, commitStatement, type NewTask } from './commit-statement.js';
+import {
+  constraintOf,
+  databaseError,
+  DatabaseUnavailableError,
+  isConflict,
+  isDiskFull,
+  sqlState,
+} from './database-error.js';
 import {
   type AppendWrite,
   CommitterBusyError,
-  type CreateWrite,
   IdempotencyKeyTakenError,
   InputPendingError,
   LeaseLostError,
+  SignalPendingError,
   TaskIdTakenError,
   type Write,
 } from './writes.js';
@@ -22,8 +29,11 @@ const MAX_BATCH = 256;
 /** Characters in one statement, less those of its last write: what goes to Postgres at once has to fit into memory. */
 const MAX_BATCH_LENGTH = 8_000_000;
 const MAX_WAITING = 20_000;
-/** Without an answer for so long the line is taken for dead. A dead line says nothing by itself, for a quarter of an hour. */
-const ANSWER_TIMEOUT_MS = 30_000;
+/** Writers that are told of their commit in one turn of the event loop. */
+const TOLD_AT_ONCE = 32;
+const ANSWER_TIMEOUT_MS = 10_000;
+/** Pause between two attempts to write while the disk is full. */
+const ROOM_PAUSE_MS = 250;
 const STOP_MS = 5_000;
 export const COUNT_SHARDS = 64;
 
@@ -57,16 +67,23 @@ export class GroupCommitter {
   private busy = false;
   private armed = false;
   private stopped = false;
+  /** Why nothing can be written for now, where that will not have passed in a moment: new tasks are refused with it. */
+  private outage: DatabaseUnavailableError | undefined;
+  private heartbeat: NodeJS.Timeout | undefined;
+  private asked: Promise<unknown> | undefined;
 
   constructor(
     private readonly databaseUrl: string,
     private readonly leaseMs: number,
     private readonly logger: Logger,
+    /** Without an answer for so many milliseconds the connection is taken for dead; without a connection new tasks are refused. */
     private readonly answerTimeoutMs = ANSWER_TIMEOUT_MS,
   ) {}
 
   async start(): Promise<void> {
     await this.connect();
+    // A connection that died while nothing was written is replaced before the next write waits for it.
+    this.heartbeat = setInterval(() => void this.check().catch(() => undefined), this.answerTimeoutMs / 2).unref();
   }
 
   /** Commits what was submitted, as far as the database takes it within 5 s, then closes the connection. */
@@ -74,16 +91,19 @@ export class GroupCommitter {
     const patience = performance.now() + STOP_MS;
     while ((this.busy || this.waiting.length > 0) && performance.now() < patience) await delay(5);
     this.stopped = true;
+    clearInterval(this.heartbeat);
     await this.client?.end();
   }
 
   /**
    * Commits `write`.
-   * @throws LeaseLostError, InputPendingError, IdempotencyKeyTakenError, CommitterBusyError, or the database's own error.
+   * @throws LeaseLostError, InputPendingError, SignalPendingError, IdempotencyKeyTakenError, CommitterBusyError,
+   * DatabaseUnavailableError, or the database's own error.
    */
   submit(write: Write): Promise<void> {
     // A run's writes are bounded by its window, and refusing one would cost a run that was accepted.
     if (write.kind === 'create' && this.waiting.length >= MAX_WAITING) return Promise.reject(new CommitterBusyError());
+    if (write.kind === 'create' && this.outage) return Promise.reject(this.outage);
     return new Promise((resolve, reject) => {
       this.waiting.push({ write, resolve, reject });
       this.arm();
@@ -93,7 +113,9 @@ export class GroupCommitter {
   /** Throws unless the committer's own connection answers. */
   async check(): Promise<void> {
     if (!this.client) throw new Error('the committer is not connected');
-    if (!this.busy) await this.client.query('select 1');
+    if (this.busy || this.asked) return void (await this.asked);
+    this.asked = this.client.query('select 1').finally(() => (this.asked = undefined));
+    await this.asked;
   }
 
   private arm(): void {
@@ -132,13 +154,17 @@ export class GroupCommitter {
    * that are still to be told.
    */
   private async commit(items: readonly Item[]): Promise<readonly Item[]> {
-    let refused: Item[];
     try {
-      refused = await this.execute(items);
+      return await this.commitTogether(items);
     } catch (error) {
       await this.afterError(items, error);
       return [];
     }
+  }
+
+  /** The same for one statement; rejects when it fails as a whole. */
+  private async commitTogether(items: readonly Item[]): Promise<readonly Item[]> {
+    const refused = await this.execute(items);
     if (refused.length === 0) return items;
     tell(items.filter((item) => !refused.includes(item)));
     await this.settleRefused(items, refused);
@@ -148,26 +174,54 @@ export class GroupCommitter {
   private async afterError(items: readonly Item[], error: unknown): Promise<void> {
     if (isOutcomeUnknown(error)) return this.settleUnknown(items, error);
     if (isConflict(error)) return tell(await this.commit(items));
+    if (isDiskFull(error)) return this.waitForRoom(items, error);
     if (items.length > 1) {
       const half = items.length >> 1;
       tell(await this.commit(items.slice(0, half)));
       return tell(await this.commit(items.slice(half)));
     }
     const [item] = items;
-    item?.reject(refusalOf(item.write, constraintOf(error)) ?? error);
+    item?.reject(refusalOf(item.write, constraintOf(error)) ?? databaseError(error));
+  }
+
+  /** Tries again until there is room. Only what runs write waits for it: refusing that would cost a run that was accepted. */
+  private async waitForRoom(items: readonly Item[], cause: unknown): Promise<void> {
+    const outage = new DatabaseUnavailableError(cause);
+    const kept = refuseCreates(items, outage);
+    if (kept.length === 0) return;
+    this.logger.error({ err: cause, writes: kept.length }, 'committer has no room on the disk, trying again');
+    this.refuseNewTasks(outage);
+    for (;;) {
+      await delay(ROOM_PAUSE_MS);
+      if (this.stopped) return kept.forEach((item) => item.reject(outage));
+      try {
+        const committed = await this.commitTogether(kept);
+        this.outage = undefined;
+        return tell(committed);
+      } catch (error) {
+        if (isDiskFull(error)) continue;
+        this.outage = undefined;
+        return this.afterError(kept, error);
+      }
+    }
+  }
+
+  /** Those that wait are told at once, and those to come. */
+  private refuseNewTasks(outage: DatabaseUnavailableError): void {
+    this.outage = outage;
+    this.waiting = refuseCreates(this.waiting, outage);
   }
 
   /** Runs one statement for all items and returns those whose fence did not hold. */
   private async execute(items: readonly Item[]): Promise<Item[]> {
-    const creates = items.map(({ write }) => write).filter((write) => write.kind === 'create');
-    const groups = grouped(items);
-    const held = await this.query(creates, groups);
+    const { newTasks, groups } = grouped(items);
+    const held = await this.query(newTasks, groups);
     return groups.flatMap((group, i) => (held.has(i + 1) ? [] : group.items));
   }
 
-  private async query(creates: readonly CreateWrite[], groups: readonly AppendGroup[]): Promise<Set<number>> {
+  private async query(newTasks: readonly NewTask[], groups: readonly AppendGroup[]): Promise<Set<number>> {
     if (!this.client) throw new Error('no connection');
-    const statement = commitStatement(creates, groups, { leaseMs: this.leaseMs, shard: this.shard });
+    const statement = commitStatement(newTasks, groups, { leaseMs: this.leaseMs, shard: this.shard });
     const { rows } = await this.client.query<[number]>({ ...statement, rowMode: 'array' });
     return new Set(rows.map(([i]) => i));
   }
@@ -188,12 +242,14 @@ export class GroupCommitter {
   }
 
   private async reasonOfRefusal(write: AppendWrite): Promise<Error> {
-    const { rows } = await this.client!.query<{ inputs: number }>(
-      'select inputs from perdure.tasks where tenant_id = $1 and id = $2 and lease_token = $3 and last_sequence = $4',
+    const { rows } = await this.client!.query<{ inputs: number; signals: number }>(
+      'select inputs, signals from perdure.tasks where tenant_id = $1 and id = $2 and lease_token = $3 and last_sequence = $4',
       [write.tenantId, write.taskId, write.token, write.base],
     );
-    const pending = write.inputs !== undefined && rows[0] !== undefined && rows[0].inputs !== write.inputs;
-    return pending ? new InputPendingError() : new LeaseLostError(write.tenantId, write.taskId);
+    const [row] = rows;
+    if (row && write.inputs !== undefined && row.inputs !== write.inputs) return new InputPendingError();
+    if (row && write.signals !== undefined && row.signals !== write.signals) return new SignalPendingError();
+    return new LeaseLostError(write.tenantId, write.taskId);
   }
 
   /** The connection broke under a statement: whether it committed is read from the tables, item by item. */
@@ -215,7 +271,7 @@ export class GroupCommitter {
   /** The newest thing a write leaves behind tells whether it was committed: writes are atomic and their keys unique. */
   private async isCommitted(write: Write): Promise<boolean> {
     const sequence = write.kind === 'create' ? 1 : write.base + 1;
-    const event = write.kind === 'create' ? write.event : write.events[0];
+    const event = write.events[0];
     if (event !== undefined)
       return this.holds('task_events where sequence = $3 and event = $4', write, [sequence, event]);
     const record = write.kind === 'append' ? write.journal?.[0] : undefined;
@@ -233,10 +289,8 @@ export class GroupCommitter {
 
   private async connect(): Promise<void> {
     const client = new pg.Client({
-      ...connectionOptions(this.databaseUrl),
-      application_name: 'perdure committer',
+      ...connectionOptions(this.databaseUrl, 'perdure committer', this.answerTimeoutMs),
       options: PLANNER,
-      query_timeout: this.answerTimeoutMs,
     });
     client.on('error', (error) => {
       if (this.client !== client) return;
@@ -246,6 +300,7 @@ export class GroupCommitter {
     });
     try {
       await client.connect();
+      watchLine(client, this.answerTimeoutMs);
       await client.query(END_OLDER_SESSION, [this.sessionLock]);
       await client.query('select pg_advisory_lock($1)', [this.sessionLock]);
     } catch (error) {
@@ -268,11 +323,15 @@ export class GroupCommitter {
     this.client = undefined;
     // Not awaited: over a dead line the farewell never ends; the session lock is what waits for the old backend.
     old?.end().catch(() => undefined);
+    const patience = performance.now() + this.answerTimeoutMs;
     for (let pause = 20; !this.stopped; pause = Math.min(pause * 2, 1000)) {
       try {
-        return await this.connect();
+        await this.connect();
+        this.outage = undefined;
+        return;
       } catch (error) {
         this.logger.warn({ err: error }, 'committer cannot connect, trying again');
+        if (performance.now() > patience) this.refuseNewTasks(new DatabaseUnavailableError(error));
         await delay(pause);
       }
     }
@@ -291,18 +350,46 @@ function refusalOf({ kind }: Write, constraint: string | undefined): Error | und
 /** The keys that a new task's rows share with those of a task of the same id; any of them may be the first to be checked. */
 const TASK_KEYS = new Set(['tasks_pkey', 'task_events_pkey', 'task_messages_pkey']);
 
-function tell(committed: readonly Item[]): void {
-  for (const item of committed) item.resolve();
+/** Answers the new tasks among the items with the error, and returns the rest. */
+function refuseCreates(items: readonly Item[], error: Error): Item[] {
+  for (const item of items) if (item.write.kind === 'create') item.reject(error);
+  return items.filter(({ write }) => write.kind !== 'create');
 }
 
-/** The waiting appends of each lease as one group, in the order in which all committers lock tasks. */
-function grouped(items: readonly Item[]): Group[] {
+/**
+ * Tells some at a time, so that the event loop hears of the next flush's end between them: else the database waits until
+ * all that follows from this one is done.
+ */
+function tell(committed: readonly Item[], from = 0): void {
+  const to = Math.min(from + TOLD_AT_ONCE, committed.length);
+  for (let i = from; i < to; i++) committed[i]!.resolve();
+  if (to < committed.length) setImmediate(tell, committed, to);
+}
+
+/**
+ * The new tasks with what their runs have written since, and the waiting appends of each other lease as one group, in
+ * the order in which all committers lock tasks.
+ */
+function grouped(items: readonly Item[]): { newTasks: NewTask[]; groups: Group[] } {
+  const newTasks: NewTask[] = [];
+  const begun = new Map<string, NewTask>();
   const groups = new Map<string, Group>();
   for (const item of items) {
     const { write } = item;
-    if (write.kind === 'create') continue;
+    if (write.kind === 'create') {
+      const newTask = { create: write, appends: [] };
+      newTasks.push(newTask);
+      // The lease that a task is created with has the token 1.
+      if (write.leaseOwner !== null) begun.set(leaseKey(write, 1), newTask);
+      continue;
+    }
     // A run that lost its lease and the run that took over are different groups, even in one flush.
-    const key = `${write.tenantId}/${write.taskId}/${write.token}`;
+    const key = leaseKey(write, write.token);
+    const newTask = begun.get(key);
+    if (newTask && follows(write, newTask)) {
+      newTask.appends.push(write);
+      continue;
+    }
     const group = groups.get(key);
     const last = group?.writes.at(-1);
     if (group && last && last.base + last.events.length === write.base) {
@@ -313,13 +400,25 @@ function grouped(items: readonly Item[]): Group[] {
       groups.set(group ? `${key}/${groups.size}` : key, { key, writes: [write], items: [item] });
     }
   }
-  return [...groups.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+  return { newTasks, groups: [...groups.values()].sort((a, b) => (a.key < b.key ? -1 : 1)) };
+}
+
+/** Whether the write is the next one to a new task. Nothing can have come to it yet but its first message. */
+function follows({ base, inputs = 1, signals = 0 }: AppendWrite, { create, appends }: NewTask): boolean {
+  const last = appends.at(-1);
+  const next = last ? last.base + last.events.length : create.events.length;
+  return base === next && inputs === 1 && signals === 0;
+}
+
+/** `tenant/task/token`: names one lease. */
+function leaseKey({ tenantId, taskId }: Write, token: number): string {
+  return `${tenantId}/${taskId}/${token}`;
 }
 
 function lengthOf(write: Write): number {
-  if (write.kind === 'create') return write.event.length + write.message.length;
-  let length = write.snapshot?.length ?? 0;
+  let length = write.kind === 'create' ? write.message.length : (write.snapshot?.length ?? 0);
   for (const event of write.events) length += event.length;
+  if (write.kind === 'create') return length;
   for (const { value } of write.journal ?? []) length += value?.length ?? 0;
   return length;
 }

@@ -1,12 +1,32 @@
 export { Database, type Queryable } from './database.js';
+export {
+  type ClaimedDelegation,
+  type DelegationKey,
+  type DelegationLease,
+  type DelegationOutcome,
+  type DelegationPause,
+  DelegationState,
+  type NewDelegation,
+} from './delegation.repository.js';
+export { DatabaseUnavailableError } from './database-error.js';
 export { GroupCommitter } from './group-committer.js';
 export { type IdempotencyRecord, type IdempotencyScope } from './idempotency.repository.js';
 export { leaseKey } from './lease.repository.js';
 export { migrate } from './migrate.js';
+export {
+  type CallPlace,
+  type OperatorFilter,
+  type OperatorRow,
+  type RecordSummary,
+  type WaitKind,
+  WAITS,
+} from './operator.repository.js';
 export { type OutboxJob } from './outbox.repository.js';
 export { type NewSigningKey, type SigningKeyRow, SigningKeyRepository } from './signing-key.repository.js';
+export { type NewSignal, type SignalInbox, type WaitingSignal } from './signal.repository.js';
+export { type RecordPlace } from './result.repository.js';
 export { Store } from './store.js';
-export { type StoredEvent, type StoredMessage } from './task-log.repository.js';
+export { type LogPosition, type StoredEvent, type StoredMessage } from './task-log.repository.js';
 export { type TaskCursor, type TaskFilter } from './task.repository.js';
 export { type Lease, type TaskKey, type TaskRow, type WholeTaskRow } from './task.row.js';
 export {
@@ -17,5 +37,6 @@ export {
   InputPendingError,
   type JournalRecord,
   LeaseLostError,
+  SignalPendingError,
   TaskIdTakenError,
 } from './writes.js';

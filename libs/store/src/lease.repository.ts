@@ -1,24 +1,48 @@
 import { type Queryable } from './database.js';
 import { type Lease, type TaskKey, WHOLE_TASK_COLUMNS, type WholeTaskRow } from './task.row.js';
 
+/** TaskState by number. */
+const SUBMITTED = 1;
+
 /** SQL of leases: who may run a task, until when, and when the next claim is due. The database's clock decides. */
 export class LeaseRepository {
-  /** Claims a task that is due: raises the token and holds it for `leaseMs`. Undefined where there is nothing to claim. */
+  /**
+   * Claims a task that is due: raises the token and holds it for `leaseMs`. Where its handler has never run, the turn is
+   * begun by `version`. Undefined where there is nothing to claim.
+   */
   async claim(
     db: Queryable,
     { tenantId, taskId }: TaskKey,
-    owner: string,
-    leaseMs: number,
+    { owner, leaseMs, version }: { readonly owner: string; readonly leaseMs: number; readonly version: string },
   ): Promise<WholeTaskRow | undefined> {
     const { rows } = await db.query<WholeTaskRow>({
       name: 'lease-claim',
-      // A holder that is still named did not give its lease back: it died, or stood still beyond its time.
-      text: `update perdure.tasks t set lease_token = t.lease_token + 1, lease_owner = $3,
-               lost = t.lost + (t.lease_owner is not null)::int, run_at = now() + $4::int4 * interval '1 ms'
+      text: `update perdure.tasks t set ${claimed('$3', '$4', '$5')}
              where t.tenant_id = $1 and t.id = $2 and t.run_at <= now() returning ${WHOLE_TASK_COLUMNS}`,
-      values: [tenantId, taskId, owner, leaseMs],
+      values: [tenantId, taskId, owner, leaseMs, version],
     });
     return rows[0];
+  }
+
+  /**
+   * Claims those of the tasks that are due, each with the version of its agent; one that somebody else is about to change
+   * is passed over.
+   */
+  async claimAll(
+    db: Queryable,
+    tasks: readonly (TaskKey & { readonly version: string })[],
+    { owner, leaseMs }: { readonly owner: string; readonly leaseMs: number },
+  ): Promise<WholeTaskRow[]> {
+    const { rows } = await db.query<WholeTaskRow>({
+      text: `with l as materialized (
+               select l.* from unnest($1::text[], $2::uuid[], $3::text[]) l(tenant, task, version),
+                 lateral (select 1 from perdure.tasks t where t.tenant_id = l.tenant and t.id = l.task
+                          and t.run_at <= now() for update skip locked) x)
+             update perdure.tasks t set ${claimed('$4', '$5', 'l.version')}
+             from l where t.tenant_id = l.tenant and t.id = l.task returning ${WHOLE_TASK_COLUMNS}`,
+      values: [tasks.map((t) => t.tenantId), tasks.map((t) => t.taskId), tasks.map((t) => t.version), owner, leaseMs],
+    });
+    return rows;
   }
 
   /**
@@ -97,6 +121,13 @@ export class LeaseRepository {
     );
     return rows;
   }
+}
+
+/** What a claim does to a row. A holder that is still named did not give its lease back: it died, or stood still. */
+function claimed(owner: string, leaseMs: string, version: string): string {
+  return `lease_token = t.lease_token + 1, lease_owner = ${owner}, lost = t.lost + (t.lease_owner is not null)::int,
+    run_at = now() + ${leaseMs}::int4 * interval '1 ms', listens = false,
+    agent_version = case when t.state = ${SUBMITTED} then ${version} else t.agent_version end`;
 }
 
 /** `tenant/task/token`: names one lease. */

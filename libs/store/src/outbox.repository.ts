@@ -1,9 +1,13 @@
 import { type Queryable } from './database.js';
 import { type TaskKey } from './task.row.js';
 
-/** A job that waits for its publication. */
+/** A job that waits until it is due. */
 export interface OutboxJob extends TaskKey {
   readonly id: string;
+  /** Of the task; null where that is gone. */
+  readonly agent: string | null;
+  /** False where there is nothing to claim: a run is under way, or the task has ended, or goes on at another time. */
+  readonly isWanted: boolean;
 }
 
 /** SQL of `outbox`: jobs for the queue, each with the time at which it is due, by the database's clock. */
@@ -22,7 +26,12 @@ export class OutboxRepository {
          delete from perdure.outbox where id in (
            select id from perdure.outbox where run_at <= now() order by run_at, id limit $1 for update skip locked)
          returning *)
-       select id::text, tenant_id as "tenantId", task_id as "taskId" from taken order by run_at, id`,
+       select taken.id::text, taken.tenant_id as "tenantId", taken.task_id as "taskId", task.agent,
+         coalesce(task.run_at <= now(), false) as "isWanted"
+       from taken left join lateral (
+         select t.agent, t.run_at from perdure.tasks t where t.tenant_id = taken.tenant_id and t.id = taken.task_id limit 1)
+         task on true
+       order by taken.run_at, taken.id`,
       [limit],
     );
     return rows;

@@ -84,6 +84,19 @@ export class TaskLogRepository {
     return byTask;
   }
 
+  /** All messages of each of the tasks, oldest first. */
+  async messagesOfAll(db: Queryable, keys: readonly TaskKey[]): Promise<(StoredMessage & TaskKey)[]> {
+    const { rows } = await db.query<StoredMessage & TaskKey>({
+      name: 'messages-of-all',
+      text: `select k.tenant as "tenantId", k.id as "taskId", m.* from unnest($1::text[], $2::uuid[]) k(tenant, id),
+               lateral (select ordinal, input, message, request from perdure.task_messages
+                        where tenant_id = k.tenant and task_id = k.id order by ordinal offset 0) m
+             order by k.tenant, k.id, m.ordinal`,
+      values: [keys.map((key) => key.tenantId), keys.map((key) => key.taskId)],
+    });
+    return rows;
+  }
+
   /** Adds a message behind the task's newest one; the caller holds the row's lock and raises the row's counters. */
   async addMessage(tx: Queryable, { tenantId, id }: TaskRow, stored: StoredMessage): Promise<void> {
     await tx.query(
@@ -93,13 +106,20 @@ export class TaskLogRepository {
     );
   }
 
-  /** What a turn has recorded so far, by branch and position. */
-  async journal(db: Queryable, { tenantId, taskId }: TaskKey, turn: number): Promise<JournalRecord[]> {
-    const { rows } = await db.query<JournalRecord>(
-      `select turn, branch, position, kind, name, value from perdure.task_journal
-       where tenant_id = $1 and task_id = $2 and turn = $3 order by branch, position`,
-      [tenantId, taskId, turn],
-    );
+  /** What the turns of some tasks have recorded so far, by branch and position. */
+  async journals(
+    db: Queryable,
+    turns: readonly (TaskKey & { readonly turn: number })[],
+  ): Promise<(JournalRecord & TaskKey)[]> {
+    const { rows } = await db.query<JournalRecord & TaskKey>({
+      name: 'journals',
+      text: `select k.tenant as "tenantId", k.id as "taskId", k.turn, j.*
+             from unnest($1::text[], $2::uuid[], $3::int4[]) k(tenant, id, turn),
+               lateral (select branch, position, kind, name, value from perdure.task_journal
+                        where tenant_id = k.tenant and task_id = k.id and turn = k.turn order by branch, position offset 0) j
+             order by k.tenant, k.id, j.branch, j.position`,
+      values: [turns.map((t) => t.tenantId), turns.map((t) => t.taskId), turns.map((t) => t.turn)],
+    });
     return rows;
   }
 }

@@ -47,6 +47,16 @@ export class TaskRepository {
     return rows[0];
   }
 
+  /** The states of tasks, by number, by `tenant/task`; those that are not there are left out. */
+  async states(db: Queryable, keys: readonly TaskKey[]): Promise<Map<string, number>> {
+    const { rows } = await db.query<{ key: string; state: number }>(
+      `select t.tenant_id || '/' || t.id as key, t.state from unnest($1::text[], $2::uuid[]) k(tenant, task)
+       join perdure.tasks t on t.tenant_id = k.tenant and t.id = k.task`,
+      [keys.map(({ tenantId }) => tenantId), keys.map(({ taskId }) => taskId)],
+    );
+    return new Map(rows.map(({ key, state }) => [key, state]));
+  }
+
   /** The task, locked until the transaction ends. */
   async lock(tx: Queryable, { tenantId, taskId }: TaskKey): Promise<TaskRow | undefined> {
     const { rows } = await tx.query<TaskRow>(
@@ -94,7 +104,8 @@ export class TaskRepository {
       `with u as (
          update perdure.tasks set state = $3, status = $4, status_timestamp = $5, last_modified = $5,
            last_sequence = last_sequence + 1, lease_token = lease_token + 1, lease_owner = null,
-           run_at = case when $7::bool then now() end, deadline = null, attempt = 0, lost = 0
+           run_at = case when $7::bool then now() end, deadline = null, attempt = 0, lost = 0,
+           listens = false
          where tenant_id = $1 and id = $2 returning last_sequence)
        insert into perdure.task_events (tenant_id, task_id, sequence, event) select $1, $2, last_sequence, $6 from u`,
       [row.tenantId, row.id, change.state, change.status, change.at, change.event, runAfter],

@@ -24,6 +24,12 @@ export interface TaskRow {
   readonly attempt: number;
   readonly lost: number;
   readonly deadline: Date | null;
+  /** The version of the agent that began the turn; null where that was not noted. */
+  readonly agentVersion: string | null;
+  /** How many signals have come. */
+  readonly signals: number;
+  /** Whether the run has ended to wait for a signal. */
+  readonly listens: boolean;
 }
 
 /** A row with its snapshot. Many of them at once, or one for long, are a lot of memory. */
@@ -49,7 +55,7 @@ export const TASK_COLUMNS = `
   t.status_timestamp as "statusTimestamp", t.created_at as "createdAt", t.last_modified as "lastModified",
   t.last_sequence as "lastSequence", t.snapshot_sequence as "snapshotSequence", t.messages, t.inputs,
   t.turn, t.turn_input as "turnInput", t.lease_token::float8 as "leaseToken", t.lease_owner as "leaseOwner",
-  t.run_at as "runAt", t.attempt, t.lost, t.deadline`;
+  t.run_at as "runAt", t.attempt, t.lost, t.deadline, t.agent_version as "agentVersion", t.signals, t.listens`;
 
 /** The same for `WholeTaskRow`. */
 export const WHOLE_TASK_COLUMNS = `${TASK_COLUMNS}, t.snapshot`;

@@ -7,6 +7,8 @@ export interface InputChange {
   readonly added: number;
   /** Raises the turn: what runs is fenced off, and the handler begins anew with this message. */
   readonly newTurn: boolean;
+  /** The version of the agent that such a turn begins with. */
+  readonly version: string;
   /** Makes the task due; for a holder, under a lease of its own at once. */
   readonly start: { readonly leaseOwner: string | null; readonly leaseMs: number } | null;
   /** The state the message leads to, with the event that tells of it. */
@@ -26,14 +28,17 @@ export class TurnRepository {
          status_timestamp = case when $6::text is null then status_timestamp else $4 end,
          last_sequence = last_sequence + case when $6::text is null then 0 else 1 end,
          turn = turn + $7::int4, turn_input = case when $7::int4 = 1 then inputs + 1 else turn_input end,
+         agent_version = case when $7::int4 = 1 then $11 else agent_version end,
          attempt = case when $8 then 0 else attempt end, lost = case when $8 then 0 else lost end,
          lease_token = lease_token + case when $8 then 1 else 0 end,
          lease_owner = case when $8 then $9 else lease_owner end,
-         run_at = case when $8 then now() + $10::int4 * interval '1 ms' else run_at end
+         run_at = case when $8 then now() + $10::int4 * interval '1 ms' else run_at end,
+         listens = listens and not $8
        where tenant_id = $1 and id = $2 returning lease_token::float8 as token`,
       [
         ...[row.tenantId, row.id, change.added, change.at, status?.state ?? null, status?.text ?? null],
         ...[change.newTurn ? 1 : 0, start !== null, start?.leaseOwner ?? null, start?.leaseOwner ? start.leaseMs : 0],
+        change.version,
       ],
     );
     if (status) await this.addEvent(tx, row, row.lastSequence + 1, status.event);
@@ -44,14 +49,19 @@ export class TurnRepository {
    * Begins the next turn of a run on its locked row. Messages of later turns may be there already, and more may come, so
    * the turn's first record, at position 0, says how many there were when it began.
    */
-  async nextTurn(tx: Queryable, row: TaskRow, turnInput: number, added: number): Promise<void> {
+  async nextTurn(
+    tx: Queryable,
+    row: TaskRow,
+    { turnInput, added, version }: { readonly turnInput: number; readonly added: number; readonly version: string },
+  ): Promise<void> {
     await tx.query(
       `with u as (
-         update perdure.tasks set turn = turn + 1, turn_input = $3, messages = messages + $4, attempt = 0, lost = 0
+         update perdure.tasks set turn = turn + 1, turn_input = $3, messages = messages + $4, attempt = 0, lost = 0,
+           agent_version = $5
          where tenant_id = $1 and id = $2 returning tenant_id, id, turn, messages)
        insert into perdure.task_journal (tenant_id, task_id, turn, position, kind, value)
        select tenant_id, id, turn, 0, 'turn', messages from u`,
-      [row.tenantId, row.id, turnInput, added],
+      [row.tenantId, row.id, turnInput, added, version],
     );
   }
 

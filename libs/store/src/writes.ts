@@ -10,16 +10,19 @@ export interface CreateWrite {
   readonly state: number;
   /** TaskStatus as ProtoJSON. */
   readonly status: string;
-  /** Event 1, a StreamResponse as ProtoJSON. */
-  readonly event: string;
-  /** Event 2 of a task whose run begins at once, the one that says so. */
-  readonly startEvent: string | null;
+  /** Its first events, StreamResponses as ProtoJSON. */
+  readonly events: readonly string[];
   /** The client's Message as ProtoJSON. */
   readonly message: string;
   /** Metadata and extensions of the call, as JSON. */
   readonly request: string | null;
   readonly at: Date;
+  /** When the task becomes due, later than now; null: at once. Only without a holder. */
+  readonly startAt: Date | null;
+  /** Later than `startAt`. */
   readonly deadline: Date | null;
+  /** The agent's own version, as its card has it. */
+  readonly agentVersion: string;
   /** Holder of the lease that the run starts under at once; null leaves the task to the queue. */
   readonly leaseOwner: string | null;
   readonly idempotency: { readonly key: string; readonly requestHash: string } | null;
@@ -59,6 +62,8 @@ export interface AppendWrite {
   readonly due?: Date;
   /** Commits only while the task has just so many client messages. */
   readonly inputs?: number;
+  /** With `release`: waits for a signal, and commits only while just so many have come to the task. */
+  readonly signals?: number;
 }
 
 export type Write = CreateWrite | AppendWrite;
@@ -75,6 +80,11 @@ export class LeaseLostError extends Error {
 /** The client has sent a message that the run has not seen. Nothing was written. */
 export class InputPendingError extends Error {
   override readonly name = 'InputPendingError';
+}
+
+/** A signal has come that the run has not seen. Nothing was written. */
+export class SignalPendingError extends Error {
+  override readonly name = 'SignalPendingError';
 }
 
 /** There is a task of that id already. Nothing was written. */

@@ -14,7 +14,7 @@ import {
 
 /** The agent gave something that is not content of the protocol. The text is for its author. */
 export class InvalidOutputError extends Error {
-  override readonly name = 'InvalidOutputError';
+  override readonly name: string = 'InvalidOutputError';
 }
 
 const PART_FIELDS = new Set(['text', 'raw', 'url', 'data', 'metadata', 'filename', 'mediaType']);
@@ -35,6 +35,11 @@ export function partsOf(content: unknown, mediaType?: string): Part[] {
 export function artifactOf(options: ArtifactOptions & { readonly artifactId: string }): Artifact {
   const { artifactId, name, description, metadata } = options;
   return decode(ArtifactSchema, plain({ artifactId, name, description, metadata }, 'artifact'), 'artifact');
+}
+
+/** The metadata that an agent gives, as the protocol holds it. */
+export function metadataOf(metadata: unknown, what: string): JsonObject {
+  return decode(MessageSchema, plain({ metadata }, what), what).metadata ?? {};
 }
 
 /** Throws unless `text` is one that the protocol and the database can hold. */

@@ -1,6 +1,16 @@
 import { type JsonObject } from '@bufbuild/protobuf';
-import { type Message, type Task } from '#protocol';
-import { type JournalRecord, type Lease, type Store, type WholeTaskRow } from '#store';
+import { type Artifact, type Message, type Task } from '#protocol';
+import {
+  type JournalRecord,
+  type Lease,
+  LeaseLostError,
+  type Store,
+  type StoredMessage,
+  type TaskKey,
+  type WholeTaskRow,
+} from '#store';
+import { isResultReference } from './result-reference.js';
+import { topicKey } from './topic-key.js';
 import { messageOf, taskOf, type TaskViews } from './task-view.js';
 
 /** What a call brought along beside its message. */
@@ -37,6 +47,10 @@ export interface ClaimedRun {
   readonly attempt: number;
   readonly lost: number;
   readonly deadline: Date | null;
+  /** The version of the agent that began the turn; null where that was not noted. */
+  readonly agentVersion: string | null;
+  /** The commit that accepts the task, where it may be under way: the run begins beside it. */
+  readonly accepted?: Promise<void>;
 }
 
 /** Reads what a claimed task needs to run. */
@@ -47,35 +61,44 @@ export class RunLoader {
   ) {}
 
   async load(row: WholeTaskRow): Promise<ClaimedRun> {
-    const key = { tenantId: row.tenantId, taskId: row.id };
+    return (await this.loadAll([row]))[0]!;
+  }
+
+  /** Many at once, with as many reads as for one. */
+  async loadAll(rows: readonly WholeTaskRow[]): Promise<ClaimedRun[]> {
+    const { db, log } = this.store;
+    const turns = rows.map(({ tenantId, id, turn }) => ({ tenantId, taskId: id, turn }));
     const [artifacts, messages, records] = await Promise.all([
-      this.views.artifacts(row),
-      this.store.log.messages(this.store.db, key),
-      this.store.log.journal(this.store.db, key, row.turn),
+      this.views.artifacts(rows),
+      log.messagesOfAll(db, turns).then(byTask),
+      log.journals(db, turns).then(byTask),
     ]);
-    const read = messages.map((stored) => ({ ...stored, text: stored.message, message: messageOf(stored.message) }));
-    const task = taskOf(
-      row,
-      artifacts,
-      read.map(({ message }) => message),
-    );
-    return {
-      lease: { ...key, token: row.leaseToken },
-      agent: row.agent,
-      owner: row.owner,
-      task,
-      sequence: row.lastSequence,
-      createdAt: row.createdAt,
-      turn: row.turn,
-      turnInput: row.turnInput,
-      inputs: read
-        .filter(({ input }) => input !== null)
-        .map(({ message, text, request }) => ({ message, text, request: decodeRequest(request) })),
-      records,
-      attempt: row.attempt,
-      lost: row.lost,
-      deadline: row.deadline,
-    };
+    return rows.map((row, i) => {
+      const name = topicKey(turns[i]!);
+      return claimedRun(row, {
+        artifacts: artifacts[i]!,
+        messages: messages.get(name) ?? [],
+        records: records.get(name) ?? [],
+      });
+    });
+  }
+
+  /**
+   * The task as it is now, for a run that starts over under its lease.
+   * @throws LeaseLostError where it is gone.
+   */
+  async reload(lease: Lease): Promise<ClaimedRun> {
+    const row = await this.store.tasks.findWhole(this.store.db, lease);
+    if (row?.leaseToken !== lease.token) throw new LeaseLostError(lease.tenantId, lease.taskId);
+    return this.load(row);
+  }
+
+  /** What a step has recorded as its result, JSON or null for undefined, wherever it stands. */
+  async result(lease: Lease, record: JournalRecord): Promise<string | null> {
+    if (!isResultReference(record.value)) return record.value;
+    const result = await this.store.results.find(this.store.db, lease, record);
+    if (result === undefined) throw new Error(`the recorded result of ${record.kind} "${record.name}" is gone`);
+    return result;
   }
 
   /** The client's messages after the first `known`, with all that the history has gained since then. */
@@ -92,12 +115,50 @@ export class RunLoader {
   }
 }
 
+function claimedRun(
+  row: WholeTaskRow,
+  { artifacts, messages, records }: { artifacts: Artifact[]; messages: StoredMessage[]; records: JournalRecord[] },
+): ClaimedRun {
+  const read = messages.map((stored) => ({ ...stored, text: stored.message, message: messageOf(stored.message) }));
+  const history = read.map(({ message }) => message);
+  return {
+    lease: { tenantId: row.tenantId, taskId: row.id, token: row.leaseToken },
+    agent: row.agent,
+    owner: row.owner,
+    task: taskOf(row, artifacts, history),
+    sequence: row.lastSequence,
+    createdAt: row.createdAt,
+    turn: row.turn,
+    turnInput: row.turnInput,
+    inputs: read
+      .filter(({ input }) => input !== null)
+      .map(({ message, text, request }) => ({ message, text, request: decodeRequest(request) })),
+    records,
+    attempt: row.attempt,
+    lost: row.lost,
+    deadline: row.deadline,
+    agentVersion: row.agentVersion,
+  };
+}
+
+function byTask<Row extends TaskKey>(rows: readonly Row[]): Map<string, Row[]> {
+  const found = new Map<string, Row[]>();
+  for (const row of rows) {
+    const name = topicKey(row);
+    const others = found.get(name);
+    if (others) others.push(row);
+    else found.set(name, [row]);
+  }
+  return found;
+}
+
 /** As stored beside a message; null where the call brought nothing. */
 export function encodeRequest({ metadata, extensions }: CallRequest): string | null {
   if (Object.keys(metadata).length === 0 && extensions.length === 0) return null;
   return JSON.stringify({ metadata, extensions });
 }
 
-function decodeRequest(text: string | null): CallRequest {
+/** What {@link encodeRequest} has stored. */
+export function decodeRequest(text: string | null): CallRequest {
   return text === null ? { metadata: {}, extensions: [] } : (JSON.parse(text) as CallRequest);
 }

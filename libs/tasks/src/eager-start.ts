@@ -1,4 +1,5 @@
 import { type Agent } from '#agents';
+import { type TaskKey } from '#store';
 import { type ClaimedRun } from './claimed-run.js';
 
 /** What a process that runs handlers offers to one that accepts tasks, where both are the same process. */
@@ -11,6 +12,11 @@ export interface LocalWorker {
   release(agent: Agent): void;
   /** Runs a claimed task on a reserved slot. Returns at once. */
   start(run: ClaimedRun): void;
+  /**
+   * Claims a task that is due and runs it, where there is a slot right now; else undefined. Resolves when the run has
+   * ended, or there was nothing to claim.
+   */
+  claimIfFree(key: TaskKey, agentId: string): Promise<void> | undefined;
 }
 
 /**
@@ -31,5 +37,13 @@ export class EagerStart {
   /** A worker with a slot reserved for the agent, or undefined. */
   reserve(agent: Agent): LocalWorker | undefined {
     return this.worker?.reserve(agent) ? this.worker : undefined;
+  }
+
+  /** Runs a task that is due now in this process, where it has a slot. False where it is the queue's to bring. */
+  wake(key: TaskKey, agentId: string): boolean {
+    const run = this.worker?.claimIfFree(key, agentId);
+    // A claim that fails leaves the task due, and the queue has its job.
+    run?.catch(() => undefined);
+    return run !== undefined;
   }
 }

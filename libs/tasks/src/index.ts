@@ -1,14 +1,44 @@
 export { Tasks } from './tasks.js';
-export { artifactOf, assertText, InvalidOutputError, outputParts, partsOf } from './agent-output.js';
+export { artifactOf, assertText, InvalidOutputError, metadataOf, outputParts, partsOf } from './agent-output.js';
 export { type ClaimedRun, type RunInput, RunLoader } from './claimed-run.js';
+export {
+  delegatedMetadata,
+  DELEGATION_KEY,
+  delegationDepth,
+  type DelegationOrigin,
+  isDelegated,
+} from './delegation-metadata.js';
 export { EagerStart, type LocalWorker } from './eager-start.js';
-export { KeyRotation, RotationPendingError, type RotationTimes } from './key-rotation.js';
-export { RunWriter } from './run-writer.js';
-export { type SigningKeyState, signingKeyStates } from './signing-key-state.js';
-export { type KeyRing, SIGNING_KEY_SIGNALS, SigningKeys } from './signing-keys.js';
+export { OverLimitError } from './over-limit-error.js';
+export { type RunLimits, RunWriter } from './run-writer.js';
+export { DELEGATION_SIGNALS, delegationSignal, TaskDelegations } from './task-delegations.js';
 export { agentMessage, artifactEvent, statusEvent, taskStatus, workingEvent } from './task-events.js';
 export { ABORT_SIGNALS, OUTBOX_SIGNALS, TaskJournal } from './task-journal.js';
-export { TaskStreams, topicKey } from './task-streams.js';
+export { isTaskId } from './send-request.js';
+export { placeOf, placeText } from './journal-place.js';
+export {
+  type ActionReport,
+  type OperatedEvent,
+  type OperatedRecord,
+  type OperatedTask,
+  type OperatorAction,
+  type OperatorFilter,
+  type Page,
+  type Selection,
+  TaskOperator,
+  WAITS,
+} from './task-operator.js';
+export { type FirstCall, type Repair } from './task-repair.js';
+export {
+  type DeliveredSignal,
+  isSignalName,
+  SIGNAL_NAME_RULE,
+  TASK_SIGNALS,
+  type TaskSignal,
+  TaskSignals,
+} from './task-signals.js';
+export { TaskStreams } from './task-streams.js';
+export { topicKey } from './topic-key.js';
 export { TaskSubmission } from './task-submission.js';
 export { TaskService } from './task.service.js';
 export { TaskViews } from './task-view.js';

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import { type Config } from '#platform';
 import {
@@ -9,10 +10,21 @@ import {
   TaskSchema,
   type TaskState,
 } from '#protocol';
-import { type AppendWrite, type JournalRecord, LeaseLostError, type Store } from '#store';
+import {
+  type AppendWrite,
+  type JournalRecord,
+  DatabaseUnavailableError,
+  LeaseLostError,
+  SignalPendingError,
+  type Store,
+} from '#store';
 import { InvalidOutputError } from './agent-output.js';
+import { ArtifactSizes } from './artifact-sizes.js';
 import { type ClaimedRun } from './claimed-run.js';
+import { EmissionRate } from './emission-rate.js';
 import { encodeEvent, type EncodedEvent } from './encoded-event.js';
+import { OverLimitError } from './over-limit-error.js';
+import { LARGEST_INLINE_RESULT, resultReference } from './result-reference.js';
 import { statusEvent, taskStatus } from './task-events.js';
 import { type TaskStreams } from './task-streams.js';
 import { type TaskUpdate } from './task-update.js';
@@ -22,6 +34,20 @@ import { taskTimes } from './task-view.js';
 const WINDOW = 64;
 /** Fewest events between two snapshots of a task that does not change its state; the gap doubles each time. */
 const SNAPSHOT_GAP = 256;
+/** How often a large result is written anew when the database does not take it, and the longest pause between. */
+const RESULT_ATTEMPTS = 10;
+const RESULT_PAUSE_MS = 1_000;
+
+/** What bounds the output of a run. */
+export type RunLimits = Pick<
+  Config,
+  | 'maxArtifactBytes'
+  | 'maxEventBytes'
+  | 'maxEventsPerSecond'
+  | 'maxEventsPerTask'
+  | 'maxPartsPerMessage'
+  | 'maxResultBytes'
+>;
 
 /** How a run ends, or begins to wait. */
 export interface Settlement {
@@ -41,21 +67,25 @@ export class RunWriter {
   private waiting = 0;
   private failure: { readonly error: unknown } | undefined;
   private ended = false;
-  private last: Promise<void> = Promise.resolve();
+  private last: Promise<void>;
   /** The settlement under way: nothing else is written until it is known whether it was the end. */
   private settling: Promise<void> | undefined;
   private readonly queue: (() => void)[] = [];
   private artifactsChanged = false;
   private nextSnapshot: number;
+  private readonly rate: EmissionRate;
+  private artifactSizes: ArtifactSizes | undefined;
 
   constructor(
     private readonly run: ClaimedRun,
     private readonly store: Store,
     private readonly streams: TaskStreams,
-    private readonly config: Pick<Config, 'maxEventBytes' | 'maxEventsPerTask'>,
+    private readonly config: RunLimits,
   ) {
     this.sequence = run.sequence;
+    this.last = run.accepted ?? Promise.resolve();
     this.nextSnapshot = run.sequence + Math.max(SNAPSHOT_GAP, run.sequence);
+    this.rate = new EmissionRate(config.maxEventsPerSecond);
   }
 
   get task(): Task {
@@ -66,11 +96,9 @@ export class RunWriter {
   async emit(response: StreamResponse, record?: JournalRecord): Promise<void> {
     await this.notSettling();
     this.assertMayRunAhead();
-    // The last number is kept for the event that ends the task.
-    if (this.sequence + 1 >= this.config.maxEventsPerTask) {
-      throw new InvalidOutputError(`the task has ${this.sequence} events; that is the limit (PERDURE_MAX_EVENTS)`);
-    }
-    void this.append(this.encoded(response), record);
+    const event = this.encoded(response);
+    this.assertRoom(response);
+    void this.append(event, record);
     await this.room();
   }
 
@@ -90,6 +118,22 @@ export class RunWriter {
     this.assertGoing();
   }
 
+  /** The same for the result of a step. A large one gets a row of its own, which is there before its record. */
+  async recordResult(record: JournalRecord): Promise<void> {
+    const value = record.value ?? '';
+    const bytes = Buffer.byteLength(value);
+    const { maxResultBytes } = this.config;
+    if (bytes > maxResultBytes) {
+      const fact = `the result of step "${record.name}" has ${bytes} bytes; the limit is ${maxResultBytes}`;
+      throw new OverLimitError(fact, 'PERDURE_MAX_RESULT', 'keep it elsewhere, and return where it is');
+    }
+    const isLarge = bytes > LARGEST_INLINE_RESULT;
+    if (isLarge) await this.keepResult(record, value);
+    await this.notSettling();
+    await this.append(undefined, isLarge ? { ...record, value: resultReference(bytes) } : record);
+    this.assertGoing();
+  }
+
   /** Resolves when all that was emitted is committed. */
   async committed(): Promise<void> {
     await this.notSettling();
@@ -106,12 +150,40 @@ export class RunWriter {
     await this.end(() => this.commitSettlement(settlement));
   }
 
-  /** Ends the run in the middle of its turn: gives the lease back until `due`, and leaves the task as it is. */
-  async suspend(due: Date): Promise<void> {
+  /**
+   * Ends the run in the middle of its turn: gives the lease back until `due`, or until more signals than these come, and
+   * leaves the task as it is. False where more have come already: the lease is held still, for a run that starts over.
+   */
+  async suspend(due: Date | undefined, signals?: number): Promise<boolean> {
+    let isPending = false;
     await this.end(async () => {
-      await this.store.committer.submit({ ...this.write(undefined), release: true, due });
+      const write = { ...this.write(undefined), release: true, due, signals };
+      await this.store.committer.submit(write).catch((error: unknown) => {
+        if (!(error instanceof SignalPendingError)) throw error;
+        isPending = true;
+      });
       this.ended = true;
     });
+    return !isPending;
+  }
+
+  /** Like the committer, it waits out a database that is away for a moment: what the step has done was done once. */
+  private async keepResult(record: JournalRecord, value: string): Promise<void> {
+    const { lease } = this.run;
+    for (let attempt = 1; ; attempt++) {
+      await this.notSettling();
+      try {
+        if (await this.store.results.keep(this.store.db, lease, record, value)) return;
+        throw new LeaseLostError(lease.tenantId, lease.taskId);
+      } catch (error) {
+        if (attempt < RESULT_ATTEMPTS && error instanceof DatabaseUnavailableError) {
+          await delay(Math.min(20 * 2 ** attempt, RESULT_PAUSE_MS));
+          continue;
+        }
+        this.failure ??= { error };
+        throw error;
+      }
+    }
   }
 
   private async end(commit: () => Promise<void>): Promise<void> {
@@ -180,6 +252,11 @@ export class RunWriter {
   }
 
   private encoded(response: StreamResponse): EncodedEvent {
+    const parts = partsIn(response);
+    const { maxPartsPerMessage } = this.config;
+    if (parts > maxPartsPerMessage) {
+      throw new OverLimitError(`an event has ${parts} parts; the limit is ${maxPartsPerMessage}`, 'PERDURE_MAX_PARTS');
+    }
     const event = encodeEvent(response);
     this.assertSize('an event', event.text);
     return event;
@@ -188,6 +265,23 @@ export class RunWriter {
   private take(response: StreamResponse): void {
     applyEvent(this.task, response);
     if (response.payload.case === 'artifactUpdate') this.artifactsChanged = true;
+  }
+
+  private assertRoom({ payload }: StreamResponse): void {
+    const { maxEventsPerTask, maxEventsPerSecond, maxArtifactBytes } = this.config;
+    // The last number is kept for the event that ends the task.
+    if (this.sequence + 1 >= maxEventsPerTask) {
+      throw new OverLimitError(`the task has ${this.sequence} events; that is the limit`, 'PERDURE_MAX_EVENTS');
+    }
+    if (!this.rate.take()) {
+      const fact = `the run emits more than ${maxEventsPerSecond} events a second`;
+      throw new OverLimitError(fact, 'PERDURE_MAX_EVENT_RATE', 'put more into each');
+    }
+    if (payload.case !== 'artifactUpdate') return;
+    this.artifactSizes ??= new ArtifactSizes(this.task.artifacts);
+    if (this.artifactSizes.take(payload.value, maxArtifactBytes)) return;
+    const fact = `the artifacts of the task have more than ${maxArtifactBytes} bytes together; that is the limit`;
+    throw new OverLimitError(fact, 'PERDURE_MAX_ARTIFACTS', 'keep them elsewhere, and emit where they are');
   }
 
   private assertMayRunAhead(): void {
@@ -224,11 +318,17 @@ export class RunWriter {
     const bytes = Buffer.byteLength(text);
     const { maxEventBytes } = this.config;
     if (bytes <= maxEventBytes) return;
-    throw new InvalidOutputError(`${what} has ${bytes} bytes; the limit is ${maxEventBytes} (PERDURE_MAX_EVENT)`);
+    throw new OverLimitError(`${what} has ${bytes} bytes; the limit is ${maxEventBytes}`, 'PERDURE_MAX_EVENT');
   }
 
   private assertGoing(): void {
     if (this.failure) throw this.failure.error;
     if (this.ended) throw new LeaseLostError(this.run.lease.tenantId, this.run.lease.taskId);
   }
+}
+
+function partsIn({ payload }: StreamResponse): number {
+  if (payload.case === 'artifactUpdate') return payload.value.artifact?.parts.length ?? 0;
+  if (payload.case === 'statusUpdate') return payload.value.status?.message?.parts.length ?? 0;
+  return 0;
 }

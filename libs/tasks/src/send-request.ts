@@ -13,6 +13,7 @@ import {
 import { createHash } from 'node:crypto';
 import { type CallRequest } from './claimed-run.js';
 import { type IdempotencyClaim, taskNotFound } from './task-journal.js';
+import { type TaskSchedule, taskSchedule } from './task-schedule.js';
 
 /** A checked SendMessage or SendStreamingMessage. */
 export interface SendRequest {
@@ -21,6 +22,7 @@ export interface SendRequest {
   readonly historyLength: number | undefined;
   readonly returnImmediately: boolean;
   readonly idempotency: IdempotencyClaim | null;
+  readonly schedule: TaskSchedule;
 }
 
 /**
@@ -48,6 +50,7 @@ export function checkSend(
     historyLength: checkHistoryLength(configuration?.historyLength, 'configuration.historyLength'),
     returnImmediately: configuration?.returnImmediately ?? false,
     idempotency: idempotencyClaim(request, context),
+    schedule: taskSchedule(metadata),
   };
 }
 

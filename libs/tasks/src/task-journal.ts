@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { create, type JsonObject } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { type Agent } from '#agents';
 import { type Config, type Signals } from '#platform';
 import {
@@ -29,10 +29,14 @@ import {
 } from '#store';
 import { type CallRequest, type ClaimedRun, encodeRequest } from './claimed-run.js';
 import { encodeEvent } from './encoded-event.js';
+import { isLonger } from './text-size.js';
 import { agentMessage, statusEvent, taskEvent, taskStatus, workingEvent } from './task-events.js';
 import { newTaskId } from './task-id.js';
-import { type TaskStreams, topicKey } from './task-streams.js';
+import { type TaskSchedule } from './task-schedule.js';
+import { DELEGATION_SIGNALS } from './task-delegations.js';
+import { type TaskStreams } from './task-streams.js';
 import { taskTimes } from './task-view.js';
+import { topicKey } from './topic-key.js';
 
 type Queryable = Parameters<Store['tasks']['lock']>[0];
 
@@ -55,19 +59,22 @@ export interface Submission {
   readonly message: Message;
   readonly request: CallRequest;
   readonly idempotency: IdempotencyClaim | null;
+  readonly schedule: TaskSchedule;
   /** The id of the task, should the message make one; a new one where absent. */
   readonly taskId?: string;
   /** Holder of a reserved slot; null leaves the task to the queue. */
   readonly leaseOwner: string | null;
 }
 
-/** A task that was accepted, as of event 1, and the run that has begun with it, where its submitter reserved a slot. */
+/** A new task, as of event 1, and the run that begins with it, where its submitter has reserved a slot. */
 export interface NewTask {
   readonly key: TaskKey;
-  readonly accepted: Task;
+  readonly task: Task;
   readonly run?: ClaimedRun;
-  /** Tells the watchers that the run has begun. */
-  readonly announce?: () => void;
+  /** Resolves when the task is committed. */
+  readonly committed: Promise<void>;
+  /** Tells of the run once more: to those who watch the task only since its commit. */
+  readonly announce: () => void;
 }
 
 /** What became of a message to an existing task. */
@@ -87,14 +94,14 @@ export class TaskJournal {
     private readonly store: Store,
     private readonly streams: TaskStreams,
     private readonly signals: Signals,
-    private readonly config: Pick<Config, 'leaseMs'>,
+    private readonly config: Pick<Config, 'leaseMs' | 'maxMessageBytes'>,
   ) {}
 
   /**
-   * Commits a new task with its first message.
-   * @throws IdempotencyKeyTakenError, TaskIdTakenError; A2AError RESOURCE_EXHAUSTED.
+   * Makes a new task with its first message. Its commit fails with IdempotencyKeyTakenError, TaskIdTakenError or A2AError
+   * RESOURCE_EXHAUSTED; those who watch the task by then are let go.
    */
-  async create(submission: Submission): Promise<NewTask> {
+  create(submission: Submission): NewTask {
     const { tenantId, owner, agent, request, leaseOwner } = submission;
     const at = new Date();
     const taskId = submission.taskId ?? newTaskId();
@@ -103,11 +110,13 @@ export class TaskJournal {
     const submitted = taskStatus(TaskState.SUBMITTED, at);
     const task = create(TaskSchema, { id: taskId, contextId, status: submitted, metadata: taskTimes(at, at) });
     const event = encodeEvent(taskEvent(task)).text;
-    // The slot is reserved: the run begins with this commit. Should the worker die before it does, the lease ends.
+    // The slot is reserved: the run begins beside this commit (docs/adr/0026). Should the worker die, the lease ends.
     const start = leaseOwner === null ? undefined : encodeEvent(workingEvent({ taskId, contextId }, at));
-    const deadline = agent.deadlineMs === undefined ? null : new Date(at.getTime() + agent.deadlineMs);
-    const text = jsonText(MessageSchema, message);
-    await this.store.committer
+    const lease = { tenantId, taskId, token: 1 };
+    const deadline = deadlineOf(submission, at);
+    const text = this.messageText(message);
+    const announce = () => start && this.streams.publish(lease, [{ sequence: 2, ...start }]);
+    const committed = this.store.committer
       .submit({
         kind: 'create',
         tenantId,
@@ -117,32 +126,33 @@ export class TaskJournal {
         agent: agent.id,
         state: start ? TaskState.WORKING : TaskState.SUBMITTED,
         status: start?.status?.text ?? jsonText(TaskStatusSchema, submitted),
-        event,
-        startEvent: start?.text ?? null,
+        events: start ? [event, start.text] : [event],
         message: text,
         request: encodeRequest(request),
         at,
+        startAt: submission.schedule.startAt ?? null,
         deadline,
+        agentVersion: agent.card.version,
         leaseOwner,
         idempotency: submission.idempotency,
       })
-      .catch(asA2AError);
+      .then(
+        () => (start ? announce() : this.signalOutbox()),
+        (error: unknown) => {
+          this.streams.abandon(lease);
+          throw asA2AError(error);
+        },
+      );
     task.history.push(message);
     const accepted = { ...task, history: [message], artifacts: [] };
-    if (!start) {
-      this.signalOutbox();
-      return { key: { tenantId, taskId }, accepted };
-    }
+    if (!start) return { key: lease, task: accepted, committed, announce };
     applyEvent(task, start.response);
-    const lease = { tenantId, taskId, token: 1 };
-    const update = { sequence: 2, response: start.response, text: start.text };
     return {
-      key: lease,
-      accepted,
-      announce: () => this.streams.publish(lease, [update]),
+      ...{ key: lease, task: accepted, committed, announce },
       run: {
         ...{ lease, owner, task, deadline, agent: agent.id, sequence: 2, createdAt: at, turn: 1, turnInput: 1 },
-        ...{ inputs: [{ message, text, request }], records: [], attempt: 0, lost: 0 },
+        ...{ inputs: [{ message, text, request }], records: [], attempt: 0, lost: 0, accepted: committed },
+        agentVersion: agent.card.version,
       },
     };
   }
@@ -171,7 +181,7 @@ export class TaskJournal {
    * Cancels a task and fences off its run. Canceling a canceled task changes nothing.
    * @throws A2AError TASK_NOT_FOUND, TASK_NOT_CANCELABLE.
    */
-  async cancel(key: TaskKey, agent: Agent): Promise<void> {
+  async cancel(key: TaskKey, agent: Pick<Agent, 'id' | 'onCancel'>): Promise<void> {
     const cleanUp = agent.onCancel !== undefined;
     await this.changeFromOutside(key, cleanUp, async (tx) => {
       const row = await this.lockOwn(tx, key, agent);
@@ -184,24 +194,30 @@ export class TaskJournal {
     });
   }
 
-  /** Ends a task as FAILED whoever runs it, with `reason` in the status message's metadata. A task that has ended stays as it is. */
-  async fail(key: TaskKey, text: string, metadata: JsonObject): Promise<void> {
+  /** Ends a task as FAILED, whoever runs it, that has not ended by its deadline. One that has, or has another deadline by now, stays as it is. */
+  async failPastDeadline(key: TaskKey): Promise<void> {
     await this.changeFromOutside(key, false, async (tx) => {
       const row = await this.store.tasks.lock(tx, key);
-      if (!row || isTerminal(row.state)) return undefined;
-      const part = create(PartSchema, { content: { case: 'text', value: text } });
+      if (!row?.deadline || row.deadline > (await this.store.leases.now(tx))) return undefined;
+      const part = create(PartSchema, {
+        content: { case: 'text', value: 'The task was not finished by its deadline' },
+      });
+      const metadata = { reason: 'deadline' };
       const message = agentMessage({ taskId: row.id, contextId: row.contextId }, [part], metadata);
       return { row, status: taskStatus(TaskState.FAILED, new Date(), message) };
     });
   }
 
   /** Begins the next turn of a run: its words go into the history, and the next client message begins the handler anew. */
-  async nextTurn(lease: Lease, turnInput: number, words?: Message): Promise<WholeTaskRow> {
+  async nextTurn(
+    lease: Lease,
+    { turnInput, version, words }: { readonly turnInput: number; readonly version: string; readonly words?: Message },
+  ): Promise<WholeTaskRow> {
     return this.store.database.transaction(async (tx) => {
       const row = await this.store.tasks.lock(tx, lease);
       if (row?.leaseToken !== lease.token) throw new LeaseLostError(lease.tenantId, lease.taskId);
       if (words) await this.addAgentMessage(tx, row, words);
-      await this.store.turns.nextTurn(tx, row, turnInput, words ? 1 : 0);
+      await this.store.turns.nextTurn(tx, row, { turnInput, version, added: words ? 1 : 0 });
       return (await this.store.tasks.findWhole(tx, lease))!;
     });
   }
@@ -219,13 +235,13 @@ export class TaskJournal {
       const message = 'The agent takes no messages while it works on the task';
       throw new A2AError('UNSUPPORTED_OPERATION', { message, metadata: { taskId: row.id } });
     }
-    const interrupted = !waiting && policy === 'interrupt';
+    const interrupted = !waiting && policy === 'interrupt' && !isScheduled(row);
     const starts = waiting || interrupted;
     const added = await this.addMessages(tx, row, submission);
     const at = new Date();
     const update = waiting ? workingUpdate(row, at) : undefined;
     const token = await this.store.turns.takeInput(tx, row, {
-      ...{ added, at, newTurn: interrupted },
+      ...{ added, at, newTurn: interrupted, version: submission.agent.card.version },
       start: starts ? { leaseOwner: submission.leaseOwner, leaseMs: this.config.leaseMs } : null,
       status: update && { state: TaskState.WORKING, text: update.text, event: update.event },
     });
@@ -248,10 +264,18 @@ export class TaskJournal {
     await this.store.log.addMessage(tx, row, {
       ordinal: row.messages + added,
       input: row.inputs + 1,
-      message: jsonText(MessageSchema, full),
+      message: this.messageText(full),
       request: encodeRequest(request),
     });
     return added;
+  }
+
+  /** @throws A2AError INVALID_PARAMS: a message is read by every run of its task. */
+  private messageText(message: Message): string {
+    const text = jsonText(MessageSchema, message);
+    const { maxMessageBytes } = this.config;
+    if (!isLonger(text, maxMessageBytes)) return text;
+    throw A2AError.invalidParams('message', `has more than ${maxMessageBytes} bytes; that is the limit`);
   }
 
   private async addAgentMessage(tx: Queryable, row: TaskRow, message: Message): Promise<void> {
@@ -266,7 +290,7 @@ export class TaskJournal {
     if (!(await this.store.idempotency.add(tx, scope, record))) throw new IdempotencyKeyTakenError();
   }
 
-  private async lockOwn(tx: Queryable, key: TaskKey, agent: Agent): Promise<TaskRow> {
+  private async lockOwn(tx: Queryable, key: TaskKey, agent: Pick<Agent, 'id'>): Promise<TaskRow> {
     const row = await this.store.tasks.lock(tx, key);
     if (row?.agent !== agent.id) throw taskNotFound(key.taskId);
     return row;
@@ -286,11 +310,13 @@ export class TaskJournal {
       const change = { state: status.state, status: led?.text ?? '', at, event: text };
       await this.store.tasks.changeFromOutside(tx, row, change, runAfter);
       if (runAfter) await this.store.outbox.add(tx, key);
+      await this.store.delegations.hasten(tx, [key]);
       return { sequence: row.lastSequence + 1, response, text };
     });
     if (!update) return;
     this.streams.publish(key, [update]);
     this.signals.publish(ABORT_SIGNALS, topicKey(key));
+    this.signals.publish(DELEGATION_SIGNALS, topicKey(key));
     if (runAfter) this.signalOutbox();
   }
 }
@@ -298,6 +324,18 @@ export class TaskJournal {
 /** The answer for a task that is not there, and for one that is not the caller's. */
 export function taskNotFound(taskId: string): A2AError {
   return new A2AError('TASK_NOT_FOUND', { metadata: { taskId } });
+}
+
+/** The agent's own limit counts from the start; the earlier one holds. */
+function deadlineOf({ agent, schedule }: Submission, at: Date): Date | null {
+  if (agent.deadlineMs === undefined) return schedule.deadline ?? null;
+  const own = (schedule.startAt ?? at).getTime() + agent.deadlineMs;
+  return new Date(Math.min(own, schedule.deadline?.getTime() ?? Infinity));
+}
+
+/** Whether the task is yet to begin, at a time that its client has set. */
+function isScheduled({ state, leaseOwner, runAt }: TaskRow): boolean {
+  return (state as TaskState) === TaskState.SUBMITTED && leaseOwner === null && runAt !== null && runAt > new Date();
 }
 
 function assertOpen(row: TaskRow, message: Message): void {
@@ -326,7 +364,7 @@ function questionOf(row: TaskRow): string | undefined {
   return message === undefined ? undefined : JSON.stringify(message);
 }
 
-function asA2AError(error: unknown): never {
-  if (!(error instanceof CommitterBusyError)) throw error;
-  throw new A2AError('RESOURCE_EXHAUSTED', { message: 'The server is busy', retryAfterMs: 1000, cause: error });
+function asA2AError(error: unknown): unknown {
+  if (!(error instanceof CommitterBusyError)) return error;
+  return new A2AError('RESOURCE_EXHAUSTED', { message: 'The server is busy', retryAfterMs: 1000, cause: error });
 }

@@ -5,6 +5,7 @@ import { type Store, type TaskKey } from '#store';
 import { stateOf } from './task-events.js';
 import { TaskSubscription } from './task-subscription.js';
 import { type TaskUpdate, updateOf } from './task-update.js';
+import { topicKey } from './topic-key.js';
 
 /** Everything in this process that watches one task. */
 interface Topic extends TaskKey {
@@ -127,6 +128,11 @@ export class TaskStreams {
     });
   }
 
+  /** Lets go of those who wait for a task that was not accepted. */
+  abandon(key: TaskKey): void {
+    for (const watcher of this.topics[topicKey(key)]?.watchers ?? []) if (watcher instanceof Waiter) watcher.done();
+  }
+
   private topic(key: TaskKey, sequence: number): Topic {
     const name = topicKey(key);
     const { tenantId, taskId } = key;
@@ -170,9 +176,4 @@ export class TaskStreams {
       if (!signal.aborted) await this.catchUp(Object.values(this.topics));
     }
   }
-}
-
-/** `tenant/task`. */
-export function topicKey({ tenantId, taskId }: TaskKey): string {
-  return `${tenantId}/${taskId}`;
 }

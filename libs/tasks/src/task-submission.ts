@@ -1,5 +1,6 @@
 import { create, fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { type Agent } from '#agents';
+import { type Config } from '#platform';
 import { A2AError, type CallContext, jsonText, type Message, MessageSchema, type Task } from '#protocol';
 import {
   IdempotencyKeyTakenError,
@@ -14,6 +15,7 @@ import { answerDirectly } from './direct-answers.js';
 import { type EagerStart, type LocalWorker } from './eager-start.js';
 import { type SendRequest } from './send-request.js';
 import { type Submission, type TaskJournal } from './task-journal.js';
+import { refuseSchedule } from './task-schedule.js';
 
 /** What a message has led to: an answer without a task, or a task. */
 export type Submitted = { readonly kind: 'answer'; readonly message: Message } | SubmittedTask;
@@ -25,6 +27,8 @@ export interface SubmittedTask {
   readonly sequence: number;
   /** The task as it was accepted, where it is new. */
   readonly task?: Task;
+  /** The commit that accepts it, where it may be under way. */
+  readonly committed?: Promise<void>;
   /** Starts the run that the submission has claimed, where it has; the caller does so once it watches the task. */
   readonly start: () => void;
 }
@@ -36,6 +40,7 @@ export class TaskSubmission {
     private readonly journal: TaskJournal,
     private readonly eager: EagerStart,
     private readonly loader: RunLoader,
+    private readonly config: Pick<Config, 'maxEventBytes' | 'maxPartsPerMessage'>,
   ) {}
 
   async submit(agent: Agent, send: SendRequest, context: CallContext): Promise<Submitted> {
@@ -46,9 +51,10 @@ export class TaskSubmission {
 
   private async place(agent: Agent, send: SendRequest, context: CallContext): Promise<Submitted> {
     try {
-      const message = await answerDirectly(agent, send, context);
+      const later = send.schedule.startAt !== undefined;
+      const message = later ? undefined : await answerDirectly(agent, send, context, this.config);
       if (message) return await this.keepAnswer(agent, send, context, message);
-      return await this.withSlot(agent, (worker) => this.accept(agent, send, context, worker));
+      return await this.withSlot(agent, later, (worker) => this.accept(agent, send, context, worker));
     } catch (error) {
       // Another message made the task of that name in the meantime: this one goes to it.
       if (error instanceof TaskIdTakenError) return this.place(agent, await this.addressed(send, context), context);
@@ -65,12 +71,13 @@ export class TaskSubmission {
     return row ? { ...send, message: create(MessageSchema, { ...send.message, taskId: namedTask }) } : send;
   }
 
-  /** Reserves a slot for the time of the acceptance; `work` keeps it by calling `start`, and anything else gives it back. */
+  /** Reserves a slot for the time of the acceptance, unless the task begins later; `work` keeps it by calling `start`, and anything else gives it back. */
   private async withSlot(
     agent: Agent,
+    later: boolean,
     work: (worker?: LocalWorker) => Promise<Submitted & { runs: boolean }>,
   ): Promise<Submitted> {
-    const worker = this.eager.reserve(agent);
+    const worker = later ? undefined : this.eager.reserve(agent);
     let runs = false;
     try {
       const submitted = await work(worker);
@@ -86,17 +93,23 @@ export class TaskSubmission {
       ...{ tenantId: context.tenant, owner: context.principal, agent, message: send.message },
       ...{ request: send.call, idempotency: send.idempotency, leaseOwner: worker?.owner ?? null },
       taskId: context.namedTask,
+      schedule: send.schedule,
     };
     if (send.message.taskId !== '') return this.acceptInput(submission, worker);
-    const { key, accepted, run, announce } = await this.journal.create(submission);
+    const { key, task, committed, run, announce } = this.journal.create(submission);
+    // A key or a name may turn out to stand for an earlier task. Else the run begins beside the commit: most often what
+    // it writes first is committed together with the task.
+    const isAwaited = submission.idempotency !== null || submission.taskId !== undefined;
+    if (isAwaited) await committed;
     const start = () => {
-      announce?.();
+      if (isAwaited) announce();
       if (run) worker?.start(run);
     };
-    return { kind: 'task' as const, key, sequence: 1, task: accepted, start, runs: run !== undefined };
+    return { kind: 'task' as const, key, sequence: 1, task, committed, start, runs: run !== undefined };
   }
 
   private async acceptInput(submission: Submission, worker?: LocalWorker) {
+    refuseSchedule(submission.schedule);
     const key = { tenantId: submission.tenantId, taskId: submission.message.taskId.toLowerCase() };
     const { sequence, lease } = await this.journal.acceptInput({
       ...submission,

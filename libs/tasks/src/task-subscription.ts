@@ -1,10 +1,13 @@
-import { type Store, type TaskKey } from '#store';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DatabaseUnavailableError, type Store, type TaskKey } from '#store';
 import { type TaskUpdate, updateOf } from './task-update.js';
 
 /** Characters of events that wait for one reader, or are read from the log for it at once; one event may be larger. */
 const HELD = 256 * 1024;
 const FIRST_PAGE = 8;
 const LARGEST_PAGE = 256;
+/** Between two attempts to read from a database that is away. */
+const OUTAGE_PAUSE_MS = 500;
 
 /**
  * One reader of a task's events: every one, in order, from the one after `sequence`. What it holds is bounded in number
@@ -54,7 +57,7 @@ export class TaskSubscription {
         this.sequence = first.sequence;
         return first;
       }
-      if (this.behind || first) await this.readLog();
+      if (this.behind || first) await this.catchUp(signal);
       else await this.somethingNew(signal);
     }
     return undefined;
@@ -75,9 +78,20 @@ export class TaskSubscription {
     for (const resolve of this.onIdle.splice(0)) resolve();
   }
 
-  private async readLog(): Promise<void> {
+  /** While the database is away the reader waits for it: what it has seen so far stays true. */
+  private async catchUp(signal: AbortSignal): Promise<void> {
     this.behind = false;
     this.fill([]);
+    try {
+      await this.readLog();
+    } catch (error) {
+      if (!(error instanceof DatabaseUnavailableError)) throw error;
+      this.behind = true;
+      await delay(OUTAGE_PAUSE_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  private async readLog(): Promise<void> {
     const limit = this.pageSize;
     const page = await this.store.log.eventsAfter(this.store.db, this.key, this.sequence, limit);
     const read = page.map(updateOf);

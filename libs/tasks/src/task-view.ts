@@ -8,7 +8,6 @@ import {
 } from '@bufbuild/protobuf';
 import {
   type Artifact,
-  applyArtifactUpdate,
   type Message,
   MessageSchema,
   type StreamResponse,
@@ -18,6 +17,8 @@ import {
   TaskStatusSchema,
 } from '#protocol';
 import { type Store, type StoredEvent, type TaskKey, type TaskRow, type WholeTaskRow } from '#store';
+import { ArtifactFold } from './artifact-fold.js';
+import { topicKey } from './topic-key.js';
 
 /** What of a task a caller wants to see. */
 export interface ViewOptions {
@@ -43,7 +44,7 @@ export class TaskViews {
     const row = await this.store.tasks.findWhole(this.store.db, key);
     if (!row) return undefined;
     const [artifacts, history] = await Promise.all([
-      this.artifacts(row),
+      this.artifactsOf(row),
       historyLength === 0 ? [] : this.history(row, historyLength),
     ]);
     return { task: taskOf(row, artifacts, history), sequence: row.lastSequence };
@@ -64,31 +65,28 @@ export class TaskViews {
       const history = (histories.get(row.id) ?? []).map(messageOf);
       const key = { tenantId: row.tenantId, taskId: row.id };
       const whole = options.artifacts ? await this.store.tasks.findWhole(this.store.db, key) : undefined;
-      tasks.push(whole ? taskOf(whole, await this.artifacts(whole), history) : taskOf(row, [], history));
+      tasks.push(whole ? taskOf(whole, await this.artifactsOf(whole), history) : taskOf(row, [], history));
     }
     return tasks;
   }
 
-  /** The artifacts after event `row.lastSequence`. Events are never changed, so later ones do no harm to the read. */
-  async artifacts(row: WholeTaskRow): Promise<Artifact[]> {
-    const artifacts = row.snapshot === null ? [] : parse(TaskSchema, row.snapshot).artifacts;
-    let after = Math.max(row.snapshotSequence, 1);
-    while (after < row.lastSequence) {
-      const limit = Math.min(FOLD_PAGE, row.lastSequence - after);
-      const events = await this.store.log.eventsAfter(
-        this.store.db,
-        { tenantId: row.tenantId, taskId: row.id },
-        after,
-        limit,
-      );
-      for (const { event } of events) {
-        const { payload } = parse(StreamResponseSchema, event);
-        if (payload.case === 'artifactUpdate') applyArtifactUpdate(artifacts, payload.value);
-      }
-      if (events.length < limit) break;
-      after += events.length;
+  /** The artifacts of each of the rows, as they stood after its `lastSequence`. */
+  async artifacts(rows: readonly WholeTaskRow[]): Promise<Artifact[][]> {
+    const folds = rows.map((row) => new ArtifactFold(row));
+    const byTask = new Map(folds.map((fold) => [topicKey(fold.position), fold]));
+    for (let behind = folds; behind.some(({ isBehind }) => isBehind);) {
+      behind = behind.filter(({ isBehind }) => isBehind);
+      const positions = behind.map(({ position }) => position);
+      const events = await this.store.log.eventsAfterEach(this.store.db, positions, FOLD_PAGE);
+      for (const event of events) byTask.get(topicKey(event))!.take(event);
+      // A log that ends before its row's number has no more to give.
+      if (events.length === 0) break;
     }
-    return artifacts;
+    return folds.map(({ artifacts }) => artifacts);
+  }
+
+  private async artifactsOf(row: WholeTaskRow): Promise<Artifact[]> {
+    return (await this.artifacts([row]))[0]!;
   }
 
   private async history(row: TaskRow, last?: number): Promise<Message[]> {

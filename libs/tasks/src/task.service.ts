@@ -59,8 +59,11 @@ export class TaskService implements A2AOperations {
     const submitted = await this.parts.submission.submit(agent, send, context);
     if (submitted.kind === 'answer') return messageResponse(submitted.message);
     const { key } = submitted;
-    const settled = send.returnImmediately ? undefined : this.settled(submitted, context.signal);
+    // Who asks for a later start does not ask for the end now.
+    const answersNow = send.returnImmediately || send.schedule.startAt !== undefined;
+    const settled = answersNow ? undefined : this.settled(submitted, context.signal);
     submitted.start();
+    await submitted.committed;
     const task = settled ? await settled : submitted.task;
     return taskResponse(task ? withHistory(task, send.historyLength) : await this.read(key, send.historyLength));
   }
@@ -184,6 +187,7 @@ export class TaskService implements A2AOperations {
     const subscription = this.parts.streams.subscribe(key, sequence);
     submitted.start();
     try {
+      await submitted.committed;
       if (task) yield { sequence, message: taskEvent(withHistory(task, historyLength)) };
       else if (yield* this.snapshot(key, subscription, historyLength)) return;
       yield* this.follow(subscription, signal);

@@ -1,10 +1,13 @@
 import { type AgentRegistry } from '#agents';
-import { closePool, type Config, createPool, type Logger, openSecrets, Signals } from '#platform';
+import { type Config, createPool, type Logger, Signals } from '#platform';
 import { GroupCommitter, Store } from '#store';
 import { RunLoader } from './claimed-run.js';
 import { EagerStart } from './eager-start.js';
-import { SigningKeys } from './signing-keys.js';
+import { TaskDelegations } from './task-delegations.js';
 import { TaskJournal } from './task-journal.js';
+import { TaskOperator } from './task-operator.js';
+import { TaskRepair } from './task-repair.js';
+import { TaskSignals } from './task-signals.js';
 import { TaskStreams } from './task-streams.js';
 import { TaskSubmission } from './task-submission.js';
 import { TaskService } from './task.service.js';
@@ -18,9 +21,11 @@ export class Tasks {
   readonly views: TaskViews;
   readonly loader: RunLoader;
   readonly journal: TaskJournal;
+  readonly taskSignals: TaskSignals;
+  readonly delegations: TaskDelegations;
   readonly eager = new EagerStart();
   readonly service: TaskService;
-  readonly signingKeys: SigningKeys;
+  readonly operator: TaskOperator;
 
   constructor(
     readonly config: Config,
@@ -28,34 +33,44 @@ export class Tasks {
     readonly logger: Logger,
     databaseUrl: string,
   ) {
-    const pool = createPool(databaseUrl, { max: config.poolSize, applicationName: 'perdure', logger });
-    this.store = new Store(pool, new GroupCommitter(databaseUrl, config.leaseMs, logger));
-    this.signals = new Signals(databaseUrl, logger);
-    this.signingKeys = new SigningKeys({
-      ...{ store: this.store, signals: this.signals, logger },
-      secrets: openSecrets(config),
-    });
+    this.store = openStore(databaseUrl, config, logger);
+    this.signals = new Signals(databaseUrl, logger, config.databaseTimeoutMs);
     this.streams = new TaskStreams(this.store, this.signals, config, logger);
     this.views = new TaskViews(this.store);
     this.loader = new RunLoader(this.store, this.views);
     this.journal = new TaskJournal(this.store, this.streams, this.signals, config);
-    const submission = new TaskSubmission(this.store, this.journal, this.eager, this.loader);
+    this.taskSignals = new TaskSignals(this.store, this.signals, this.eager, config);
+    this.delegations = new TaskDelegations(this.store, this.signals);
+    const submission = new TaskSubmission(this.store, this.journal, this.eager, this.loader, config);
     const { journal, streams, views } = this;
+    const repair = new TaskRepair(this.store, { agents, streams, signals: this.signals, config });
+    this.operator = new TaskOperator(this.store, { agents, journal, signals: this.taskSignals, repair, logger });
     this.service = new TaskService(this.store, { agents, submission, journal, streams, views, config });
   }
 
   async start(): Promise<void> {
     await this.store.committer.start();
     await this.signals.start();
-    await this.signingKeys.start();
     this.streams.start();
   }
 
   async stop(): Promise<void> {
     this.streams.stop();
-    await this.signingKeys.stop();
     await this.store.committer.stop();
     await this.signals.stop();
-    await closePool(this.store.db);
+    await this.store.close();
   }
+}
+
+/** Renewals have an answer in time for another one on another connection, before their lease ends. */
+const RENEWALS_IN_A_LEASE = 3;
+const SHORTEST_TIMEOUT_MS = 250;
+
+function openStore(databaseUrl: string, config: Config, logger: Logger): Store {
+  const { leaseMs, databaseTimeoutMs: timeoutMs } = config;
+  const calls = { applicationName: 'perdure', max: config.poolSize, timeoutMs, logger };
+  const renewalMs = Math.max(leaseMs / RENEWALS_IN_A_LEASE, SHORTEST_TIMEOUT_MS);
+  const leases = { applicationName: 'perdure leases', max: 2, timeoutMs: Math.min(renewalMs, timeoutMs), logger };
+  const pools = { calls: createPool(databaseUrl, calls), leases: createPool(databaseUrl, leases) };
+  return new Store(pools, new GroupCommitter(databaseUrl, leaseMs, logger, timeoutMs));
 }

@@ -9,6 +9,8 @@ export interface Walk {
   readonly steps: number;
   /** The process that stands still as a whole at its gates. */
   readonly blocked?: number;
+  /** Sleeps after each step. */
+  readonly sleeps?: boolean;
 }
 
 export function walkOf({ message }: AgentTask): Walk {

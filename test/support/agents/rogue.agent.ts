@@ -38,6 +38,12 @@ const DEEDS: Record<string, (task: AgentTask) => unknown> = {
     void Promise.reject(new Error(SECRET));
     return pause(10, 'Done', { signal: task.signal });
   },
+  'throw behind its back'(task) {
+    setTimeout(() => {
+      throw new Error(SECRET);
+    }, 0);
+    return pause(10, 'Done', { signal: task.signal });
+  },
   async 'return after cancel'(task) {
     const out = task.artifact({ name: 'out' });
     await out.append('before');

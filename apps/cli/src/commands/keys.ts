@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { KeyRotation, RotationPendingError, SIGNING_KEY_SIGNALS, signingKeyStates } from '#access';
 import { type Config, loadConfig, openSecrets, parseDuration } from '#platform';
 import { SigningKeyRepository, type SigningKeyRow } from '#store';
-import { KeyRotation, RotationPendingError, SIGNING_KEY_SIGNALS, signingKeyStates } from '#tasks';
 import { CliError, ExitCode } from '../cli-error.js';
 import { withDatabase } from '../operator-database.js';
 import { starting } from '../start-error.js';

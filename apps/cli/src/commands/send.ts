@@ -6,7 +6,7 @@ import type { MessageJson, PartJson } from '#protocol';
 import { CliError } from '../cli-error.js';
 import { Conversation, type ConversationOptions } from '../conversation.js';
 import { mediaTypeOf } from '../media-type.js';
-import { connect, type TargetOptions, withTarget } from '../target.js';
+import { connect, type TargetOptions, withPatience, withTarget } from '../target.js';
 import { type Terminal } from '../terminal.js';
 
 interface SendOptions extends TargetOptions, ConversationOptions {
@@ -17,7 +17,8 @@ interface SendOptions extends TargetOptions, ConversationOptions {
 
 const HELP = `
 Without --stream it waits until the task ends or asks for something. A question is put to you on a terminal; elsewhere
-answer it with another send and --task.
+answer it with another send and --task. Where the server goes away meanwhile, it waits for it and goes on with the same
+task. A message that was not answered is sent again only where the agent's card says that this makes no second task.
 
 Exit codes: 0 the task completed, or waits for you; 1 it failed, was rejected or canceled;
             2 wrong usage, no answer from the server, or the call was refused.
@@ -28,12 +29,12 @@ Examples:
 
 /** `perdure send`: sends a message to an agent and prints what comes of it. */
 export function sendCommand(terminal: Terminal): Command {
-  return withTarget(new Command('send'))
+  return withPatience(withTarget(new Command('send')))
     .summary('send a message to an agent and print what comes of it')
     .description('Sends a message to an agent and prints what comes of it.')
     .argument('[text]', 'the message')
     .option('--file <path...>', 'files to send along (write TEXT before this option)')
-    .option('--stream', 'print statuses and artifacts as they come; goes on when the line is cut')
+    .option('--stream', 'print statuses and artifacts as they come')
     .option('--no-wait', 'print the task as it is accepted, and leave the rest to `perdure watch`')
     .option('--task <id>', 'the task this message continues')
     .option('--context <id>', 'the conversation this message belongs to')

@@ -22,7 +22,7 @@ export function serveCommand(terminal: Terminal): Command {
       // Only here: without the server's modules the client commands start in half the time.
       const { startServer } = await import('../../../server/src/server.js');
       const server = await starting(() => startServer(config), config);
-      terminal.line(serveBanner(server));
+      terminal.line(serveBanner({ ...server, pid: process.pid }));
       await stop;
       await server.stop();
       process.exit(0);

@@ -1,9 +1,13 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import type { ListTasksRequestJson, TaskJson, TaskStateJson } from '#protocol';
 import { connect, type Target, type TargetOptions, withTarget } from '../target.js';
+import { limitOf, stateOf, withConditions } from '../task-filter.js';
 import { textOf, TaskPrinter } from '../task-printer.js';
 import { STATE_WORDS, stateWord } from '../task-state-word.js';
 import { type Terminal } from '../terminal.js';
+import { firstLine, textTable } from '../text-table.js';
+import { inspectCommands } from './tasks-inspect.js';
+import { type ActionOptions, actOn, repairCommands, withSelection } from './tasks-repair.js';
 
 interface ListOptions extends TargetOptions {
   readonly state?: TaskStateJson;
@@ -18,14 +22,19 @@ interface TaskOptions extends TargetOptions {
 
 const PAGE_SIZE = 100;
 
-/** `perdure tasks ls|get|cancel`: looks at the tasks of a server and cancels them. */
+/** `perdure tasks`: what clients see of tasks and do to them, and what operators do. */
 export function tasksCommand(terminal: Terminal): Command {
-  return new Command('tasks')
-    .summary('list, show and cancel tasks')
-    .description('Lists, shows and cancels tasks.')
+  const tasks = new Command('tasks')
+    .summary('list, show, cancel and repair tasks')
+    .description(
+      'Lists, shows and cancels tasks over A2A, as a client; finds, inspects and repairs those of all tenants and agents, as ' +
+        'the operator of a server on this machine.',
+    )
     .addCommand(listCommand(terminal))
     .addCommand(getCommand(terminal))
     .addCommand(cancelCommand(terminal));
+  for (const command of [...inspectCommands(terminal), ...repairCommands(terminal)]) tasks.addCommand(command);
+  return tasks;
 }
 
 function listCommand(terminal: Terminal): Command {
@@ -54,15 +63,17 @@ function getCommand(terminal: Terminal): Command {
     });
 }
 
+/** One task is canceled as its client would; those of a filter, or several, by the server's operator. */
 function cancelCommand(terminal: Terminal): Command {
-  return withTarget(new Command('cancel'))
-    .description('Cancels a task.')
-    .argument('<task>', 'the id of the task')
-    .option('--json', "print the protocol's JSON")
-    .action(async (url: string, id: string, options: TaskOptions) => {
+  return withConditions(withSelection(withTarget(new Command('cancel').description('Cancels tasks.')))).action(
+    async (url: string, ids: string[], options: TargetOptions & ActionOptions) => {
+      const [id] = ids;
+      if (id === undefined || ids.length > 1 || options.dryRun)
+        return actOn(terminal, url, { verb: 'cancel', ids, options });
       const { client, tenant } = await connect(url, options);
       print(await client.call('CancelTask', { tenant, id }), options, terminal);
-    });
+    },
+  );
 }
 
 function print(task: TaskJson, { json }: TaskOptions, terminal: Terminal): void {
@@ -94,34 +105,5 @@ function table(tasks: readonly TaskJson[]): string {
     contextId ?? '',
     firstLine(textOf(status?.message?.parts)),
   ]);
-  const all = [['TASK', 'STATE', 'SINCE', 'CONTEXT', 'MESSAGE'], ...rows];
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  return all
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
-}
-
-function firstLine(text: string): string {
-  const [line = ''] = text.split('\n', 1);
-  return line.length > 60 ? `${line.slice(0, 59)}…` : line;
-}
-
-function stateOf(text: string): TaskStateJson {
-  const word = text
-    .toLowerCase()
-    .replace(/^task_state_/, '')
-    .replaceAll('_', '-');
-  const state = STATE_WORDS[word];
-  if (!state) throw new InvalidArgumentError(`It is one of ${Object.keys(STATE_WORDS).join(', ')}.`);
-  return state;
-}
-
-function limitOf(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It is a whole number from 1 on.');
-  return Number(text);
+  return textTable(['TASK', 'STATE', 'SINCE', 'CONTEXT', 'MESSAGE'], rows);
 }

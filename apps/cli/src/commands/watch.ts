@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { StreamResponseJson, TaskStateJson } from '#protocol';
 import { answerHint, type TaskAddress } from '../answer-hint.js';
 import { ExitCode } from '../cli-error.js';
-import { connect, type TargetOptions, withTarget } from '../target.js';
+import { connect, type TargetOptions, withPatience, withTarget } from '../target.js';
 import { TaskFeed } from '../task-feed.js';
 import { TaskPrinter } from '../task-printer.js';
 import { isUnsuccessful, isWaiting, stateWord } from '../task-state-word.js';
@@ -16,15 +16,15 @@ interface WatchOptions extends TargetOptions {
 const HINT_MS = 500;
 
 const HELP = `
-Prints what has happened so far, then what happens, each event once, until the task ends. When the line is cut, or the
-server restarts, it goes on where it was; it gives up after five minutes without an answer.
+Prints what has happened so far, then what happens, each event once, until the task ends. Where the server goes away
+meanwhile, it waits for it and goes on where it was.
 
 Exit codes: 0 the task completed; 1 it failed, was rejected or canceled;
             2 wrong usage, no answer from the server, or the call was refused.`;
 
 /** `perdure watch`: prints a task's events until it ends. */
 export function watchCommand(terminal: Terminal): Command {
-  return withTarget(new Command('watch'))
+  return withPatience(withTarget(new Command('watch')))
     .summary('print what happens in a task until it ends')
     .description('Prints what happens in a task until it ends.')
     .argument('<task>', 'the id of the task')

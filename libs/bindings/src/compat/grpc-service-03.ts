@@ -1,5 +1,6 @@
 import { type DescMethod, type Message } from '@bufbuild/protobuf';
 import { Inject, Injectable } from '@nestjs/common';
+import { AgentRegistry } from '#agents';
 import {
   A2AError,
   type A2AErrorReason,
@@ -31,6 +32,7 @@ export class A2AGrpcService03 implements GrpcService {
   constructor(
     @Inject(A2A_OPERATIONS) operations: A2AOperations,
     @Inject(AgentCards) private readonly cards: AgentCards,
+    @Inject(AgentRegistry) private readonly agents: AgentRegistry,
   ) {
     this.operations = new GrpcOperations03(operations, (context) => this.cardOf(context));
   }
@@ -55,8 +57,12 @@ export class A2AGrpcService03 implements GrpcService {
     return callStreaming(this.operations, method, request, context);
   }
 
+  /** The card at the shortest address: that of the default agent without a tenant is the one where 0.3 can speak gRPC. */
   private cardOf({ agent, tenant }: CallContext): v03.AgentCard {
-    const card = this.cards.cardAt(tenant === DEFAULT_TENANT ? { agent } : { agent, tenant });
+    const card = this.cards.cardAt({
+      agent: agent === this.agents.default.id ? undefined : agent,
+      tenant: tenant === DEFAULT_TENANT ? undefined : tenant,
+    });
     if (!card) throw new A2AError('INTERNAL_ERROR');
     return cardTo03(card, card.supportedInterfaces.filter(speaks03));
   }

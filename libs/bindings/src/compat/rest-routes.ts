@@ -1,20 +1,20 @@
-import { type DescMethod, type JsonObject } from '@bufbuild/protobuf';
-import { v03 } from '#protocol';
-
-/** The HTTP verbs of 0.3. */
-export type RestVerb = 'GET' | 'POST' | 'DELETE';
+import { create, type DescMethod, type JsonObject } from '@bufbuild/protobuf';
+import { type FastifyRequest } from 'fastify';
+import { A2AError, A2AService, decodeJson, GetExtendedAgentCardRequestSchema, v03 } from '#protocol';
+import { type HttpRoute, type Verb } from '../http/http-route.js';
+import { resourceBody } from '../http/json-body.js';
+import { CARD_DIALECT, REST_DIALECT, REST_FORMAT } from './rest-answers.js';
 
 /** What a request says: the parameters of its path and its query, decoded, and its body, `{}` where it has none. */
-export interface RestRequest {
+interface RestRequest {
   readonly path: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: JsonObject;
 }
 
-/** One way to ask for a method of 0.3 over HTTP and JSON. */
-export interface RestRoute {
-  readonly verb: RestVerb;
-  /** Below a base, in Fastify's spelling: `/v1/tasks/:id(.+)::cancel`. */
+/** One way to ask for a method of package a2a.v1. */
+interface RestMethod {
+  readonly verb: Verb;
   readonly path: string;
   readonly method: DescMethod;
   /** The request message in ProtoJSON. */
@@ -27,8 +27,8 @@ const body = (request: RestRequest) => request.body;
 const name = ({ path }: RestRequest) => ({ name: `tasks/${path.id}` });
 const configName = ({ path }: RestRequest) => ({ name: `tasks/${path.id}/pushNotificationConfigs/${path.config}` });
 
-/** The routes of section 3.5.6 of the specification 0.3; messages are those of package a2a.v1, as its SDKs send them. */
-export const REST_ROUTES: readonly RestRoute[] = [
+/** The methods of section 3.5.6 of the specification 0.3; messages are those of package a2a.v1, as its SDKs send them. */
+const METHODS: readonly RestMethod[] = [
   { verb: 'POST', path: '/v1/message::send', method: method.sendMessage, json: body },
   { verb: 'POST', path: '/v1/message::stream', method: method.sendStreamingMessage, json: body },
   { verb: 'GET', path: '/v1/tasks/:id', method: method.getTask, json: taskQuery },
@@ -60,6 +60,35 @@ export const REST_ROUTES: readonly RestRoute[] = [
     json: configName,
   },
 ];
+
+/** HTTP and JSON as 0.3 had them. Of cards the extended one is here; the public one has an address of its own. */
+export const REST_ROUTES: readonly HttpRoute[] = [
+  ...METHODS.map(({ json, ...asked }): HttpRoute => ({
+    ...asked,
+    version: '0.3',
+    read: (request) => decodeJson(asked.method.input, json(restRequest(request))),
+    format: () => REST_FORMAT,
+    dialect: REST_DIALECT,
+  })),
+  {
+    verb: 'GET',
+    path: '/v1/card',
+    version: '0.3',
+    method: A2AService.method.getExtendedAgentCard,
+    read: () => create(GetExtendedAgentCardRequestSchema),
+    format: () => REST_FORMAT,
+    dialect: CARD_DIALECT,
+  },
+];
+
+function restRequest(request: FastifyRequest): RestRequest {
+  const { params: path, query } = request as { params: RestRequest['path']; query: RestRequest['query'] };
+  const json = resourceBody(request);
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw A2AError.invalidParams('', 'must be an object');
+  }
+  return { path, query, body: json as JsonObject };
+}
 
 /** A number reads as its text in ProtoJSON; whatever else is in the query is no business of the method's. */
 function taskQuery(request: RestRequest): JsonObject {

@@ -12,7 +12,7 @@ import { CONFIG, type Config, LOGGER, type Logger } from '#platform';
 import { A2AError, type CallContext, decodeBinary, requiredFieldViolations, type Sequenced } from '#protocol';
 import { callContext } from '../call-context.js';
 import { clientError } from '../client-error.js';
-import { EventPull } from '../http/event-pull.js';
+import { EventPull } from '../event-pull.js';
 import { type CallCarrier, OpenCalls } from '../open-calls.js';
 import { metadataOf, metadataParameters } from './grpc-metadata.js';
 import { type GrpcService } from './grpc-service.js';

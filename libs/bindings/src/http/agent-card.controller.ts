@@ -4,12 +4,10 @@ import { type PathAddress } from '../address.js';
 import { AgentCards, type CardVariant } from './agent-cards.js';
 import { allowFromAnywhere, type DocumentPolicy, sendDocument } from './document.js';
 import { requestedVersion } from './http-parameters.js';
+import { BASES } from './http-route.js';
 
 /** The card of the default agent, of each agent, and of each for one tenant; `agent.json` is its name in older clients. */
-const PATHS = ['', '/agents/:agent', '/:tenant', '/agents/:agent/:tenant'].flatMap((base) => [
-  `${base}/.well-known/agent-card.json`,
-  `${base}/.well-known/agent.json`,
-]);
+const PATHS = BASES.flatMap((base) => [`${base}/.well-known/agent-card.json`, `${base}/.well-known/agent.json`]);
 
 const POLICY: DocumentPolicy = { contentType: 'application/json', maxAgeSeconds: 60, vary: 'A2A-Version' };
 

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Agent, AgentRegistry } from '#agents';
 import { type CardSigningKey, cardSigningKey, newCardKey, verifyCardSignatures } from '#protocol';
-import { type KeyRing, type SigningKeys } from '#tasks';
+import { type KeyRing, type SigningKeys } from '#access';
 import { AgentCards } from './agent-cards.js';
 import { type PublicUrl } from './public-url.js';
 

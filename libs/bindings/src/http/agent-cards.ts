@@ -1,7 +1,7 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
+import { type KeyRing, SigningKeys } from '#access';
 import { type Agent, AgentRegistry, buildAgentCard } from '#agents';
 import { A2AError, type AgentCard, type AgentCardJson, AgentCardSchema, signCard, toJsonObject } from '#protocol';
-import { type KeyRing, SigningKeys } from '#tasks';
 import { type Address, type PathAddress, resolveAddress } from '../address.js';
 import { hybridCard } from '../compat/hybrid-card.js';
 import { GrpcAddress } from '../grpc/grpc-address.js';

@@ -9,7 +9,7 @@ import { callContext } from '../call-context.js';
 import { type ClientError, clientError } from '../client-error.js';
 import { type Call, OpenCalls } from '../open-calls.js';
 import { A2A_OPERATIONS, callStreaming, callUnary } from '../operations.js';
-import { EventPull } from './event-pull.js';
+import { EventPull } from '../event-pull.js';
 import { extensionsHeader, headerParameters } from './http-parameters.js';
 import { SseResponse, writeEvents } from './sse.js';
 
@@ -99,8 +99,9 @@ export class HttpCalls {
       return;
     }
     const events = new EventPull(callStreaming(operations, method, message, context), call.signal);
-    // A failure up to the first event is a plain answer; after the headers it could only be part of the stream.
-    await events.begin();
+    // A failure up to the first event is a plain answer; after the headers it could only be part of the stream. They do not wait
+    // for ever: a stream that has nothing to tell yet, such as a resumed one, has to be kept alive too.
+    await events.begin(this.config.keepAliveMs);
     reply.hijack();
     const textOf = ({ message: event, json }: Sequenced<Message>) =>
       dialect.write?.(event) ?? json ?? jsonText(method.output, event);

@@ -8,7 +8,7 @@ const OLDER_EXTENSIONS = 'x-a2a-extensions';
 /** The service parameters of an HTTP request: its headers. One that is repeated counts as one comma separated value. */
 export function headerParameters(request: FastifyRequest): ServiceParameters {
   return (name) => {
-    const value = request.headers[name === EXTENSIONS ? nameOfExtensions(request) : name];
+    const value = request.headers[name];
     return Array.isArray(value) ? value.join(', ') : value;
   };
 }

@@ -35,6 +35,15 @@ export function parseJsonBody({ headers, body }: FastifyRequest, allowed: readon
   }
 }
 
+/**
+ * The JSON value of a body that is a resource of A2A, of either media type. An empty one says nothing, whatever type it claims:
+ * `:cancel` and `:subscribe` come with one.
+ */
+export function resourceBody(request: FastifyRequest): unknown {
+  const bytes = request.body as Uint8Array | undefined;
+  return bytes === undefined || bytes.length === 0 ? {} : parseJsonBody(request, [JSON_TYPE, A2A_JSON_TYPE]);
+}
+
 /** The media type of a `Content-Type`, in lower case and without parameters; empty where there is none. */
 export function mediaTypeOf(contentType: string | undefined): string {
   return contentType?.split(';', 1)[0]?.trim().toLowerCase() ?? '';

@@ -1,6 +1,6 @@
 import { Controller, Get, Inject, Optional, Options, Req, Res } from '@nestjs/common';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
-import { type KeyRing, SigningKeys } from '#tasks';
+import { type KeyRing, SigningKeys } from '#access';
 import { allowFromAnywhere, type Document, documentOf, type DocumentPolicy, sendDocument } from './document.js';
 
 const PATH = '/.well-known/jwks.json';

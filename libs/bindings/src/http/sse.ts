@@ -1,6 +1,6 @@
 import { type ServerResponse } from 'node:http';
 import { type Config } from '#platform';
-import { type EventPull } from './event-pull.js';
+import { type EventPull } from '../event-pull.js';
 
 /** One event on the wire; `data` is one line. */
 export interface SseEvent {

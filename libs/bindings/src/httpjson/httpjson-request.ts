@@ -1,30 +1,30 @@
-import { type Message } from '@bufbuild/protobuf';
+import { type DescField, type DescMethod, type Message } from '@bufbuild/protobuf';
 import { type FastifyRequest } from 'fastify';
 import { A2AError, decodeJson, requiredFieldViolations } from '#protocol';
-import { A2A_JSON_TYPE, JSON_TYPE, parseJsonBody } from '../http/json-body.js';
-import { type HttpJsonRoute } from './httpjson-routes.js';
+import { resourceBody } from '../http/json-body.js';
 import { queryJson } from './query-json.js';
 
-const BODY_TYPES = [JSON_TYPE, A2A_JSON_TYPE];
+/** Where the fields of a method's request stand in an HTTP request. */
+export interface RequestLayout {
+  readonly method: DescMethod;
+  /** The fields that the path carries; its parameters have their names in the proto. */
+  readonly pathFields: readonly DescField[];
+  /** Whether the other fields come in the body; else they are query parameters. */
+  readonly hasBody: boolean;
+}
 
 /**
  * The request message that an HTTP request stands for: fields from the path, and the others from the body or, where the
- * route has none, the query. Throws A2AError INVALID_PARAMS with the violations' paths, also where the path contradicts
- * the rest; and what `parseJsonBody` throws.
+ * layout has none, the query. Throws A2AError INVALID_PARAMS with the violations' paths, also where the path contradicts
+ * the rest; and what `resourceBody` throws.
  */
-export function readRequest(route: HttpJsonRoute, request: FastifyRequest): Message {
-  const { input } = route.method;
-  const message = decodeJson(input, route.hasBody ? bodyJson(request) : queryJson(input, queryOf(request)));
-  takePathFields(route, message, request.params as Record<string, string>);
+export function readRequest(layout: RequestLayout, request: FastifyRequest): Message {
+  const { input } = layout.method;
+  const message = decodeJson(input, layout.hasBody ? resourceBody(request) : queryJson(input, queryOf(request)));
+  takePathFields(layout, message, request.params as Record<string, string>);
   const violations = requiredFieldViolations(input, message);
   if (violations.length > 0) throw A2AError.invalidParams(violations);
   return message;
-}
-
-/** An empty body says nothing, whatever type it claims: `:cancel` and `:subscribe` come with one. */
-function bodyJson(request: FastifyRequest): unknown {
-  const bytes = request.body as Uint8Array | undefined;
-  return bytes === undefined || bytes.length === 0 ? {} : parseJsonBody(request, BODY_TYPES);
 }
 
 function queryOf({ url }: FastifyRequest): string {
@@ -33,7 +33,7 @@ function queryOf({ url }: FastifyRequest): string {
 }
 
 /** All of them are texts. */
-function takePathFields({ method, pathFields }: HttpJsonRoute, message: Message, params: Record<string, string>): void {
+function takePathFields({ method, pathFields }: RequestLayout, message: Message, params: Record<string, string>): void {
   const fields = message as unknown as Record<string, string>;
   // What is unfit for the server in a body is so in a path.
   const named = decodeJson(

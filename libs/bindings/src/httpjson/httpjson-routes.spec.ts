@@ -1,7 +1,8 @@
 import { getOption, ScalarType } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { A2AService, httpRule } from '#protocol';
-import { HTTP_JSON_ROUTES, routeAt, urlsOf } from './httpjson-routes.js';
+import { HttpRoutes } from '../http/http-route.js';
+import { HTTP_JSON_ROUTES } from './httpjson-routes.js';
 
 const shown = HTTP_JSON_ROUTES.map(
   ({ method, verb, path, pathFields, hasBody }) =>
@@ -49,13 +50,14 @@ describe('the routes of HTTP+JSON', () => {
   });
 
   it('are there below each base, and found again by their address', () => {
-    expect(urlsOf('DELETE')).toEqual(
+    const routes = new HttpRoutes(HTTP_JSON_ROUTES);
+    expect(routes.urls('DELETE')).toEqual(
       ['', '/agents/:agent', '/:tenant', '/agents/:agent/:tenant'].map(
         (base) => `${base}/tasks/:task_id/pushNotificationConfigs/:id`,
       ),
     );
     for (const verb of ['GET', 'POST', 'DELETE'] as const) {
-      for (const url of urlsOf(verb)) expect(url.endsWith(routeAt(verb, url).path)).toBe(true);
+      for (const url of routes.urls(verb)) expect(url.endsWith(routes.at(verb, url).path)).toBe(true);
     }
   });
 });

@@ -1,26 +1,14 @@
-import { type DescField, type DescMethod, getOption } from '@bufbuild/protobuf';
+import { type DescMethod, getOption } from '@bufbuild/protobuf';
 import { A2AService, httpRule } from '#protocol';
+import { type HttpRoute, type Verb } from '../http/http-route.js';
+import { readRequest, type RequestLayout } from './httpjson-request.js';
+import { answerFormat } from './httpjson-response.js';
 
-/** The HTTP verbs that A2A uses. */
-export type Verb = 'GET' | 'POST' | 'DELETE';
-
-/** One way to ask for an operation over HTTP. */
-export interface HttpJsonRoute {
-  readonly method: DescMethod;
-  readonly verb: Verb;
-  /** Below a base, in Fastify's spelling: `/tasks/:id(.+)::cancel`. */
-  readonly path: string;
-  /** The fields of the request that the path carries; its parameters have their names in the proto. */
-  readonly pathFields: readonly DescField[];
-  /** Whether the other fields come in the body; else they are query parameters. */
-  readonly hasBody: boolean;
-}
+/** One way to ask for an operation of 1.0. */
+export type HttpJsonRoute = HttpRoute & RequestLayout;
 
 /** A field that the path carries, as annotations write it. */
 const VARIABLE = /\{(\w+)=\*\}/g;
-
-/** Where the routes begin: the default agent, each agent, and each for one tenant. */
-const BASES = ['', '/agents/:agent', '/:tenant', '/agents/:agent/:tenant'];
 
 /** The bindings of google.api.http that make a request, as `/tasks/{id=*}:cancel`. */
 interface Binding {
@@ -46,21 +34,6 @@ export const HTTP_JSON_ROUTES: readonly HttpJsonRoute[] = A2AService.methods.fla
   [annotated(method), ...(ALSO[method.name] ?? [])].map((binding) => route(method, binding)),
 );
 
-const routesByUrl: ReadonlyMap<string, HttpJsonRoute> = new Map(
-  BASES.flatMap((base) => HTTP_JSON_ROUTES.map((route) => [`${route.verb} ${base}${route.path}`, route] as const)),
-);
-
-/** The addresses of a verb below every base, in Fastify's spelling. */
-export function urlsOf(verb: Verb): string[] {
-  const paths = HTTP_JSON_ROUTES.filter((route) => route.verb === verb).map(({ path }) => path);
-  return BASES.flatMap((base) => paths.map((path) => base + path));
-}
-
-/** The route behind an address of `urlsOf`. */
-export function routeAt(verb: Verb, url: string): HttpJsonRoute {
-  return routesByUrl.get(`${verb} ${url}`)!;
-}
-
 function annotated(method: DescMethod): Binding {
   const { pattern, body } = getOption(method, httpRule);
   return { verb: pattern.case!.toUpperCase() as Verb, template: pattern.value as string, hasBody: body === '*' };
@@ -68,8 +41,9 @@ function annotated(method: DescMethod): Binding {
 
 function route(method: DescMethod, { verb, template, hasBody }: Binding): HttpJsonRoute {
   const names = [...template.matchAll(VARIABLE)].map(([, name]) => name);
-  const pathFields = method.input.fields.filter(({ name }) => names.includes(name));
-  return { method, verb, path: fastifyPath(template), pathFields, hasBody };
+  const layout = { method, pathFields: method.input.fields.filter(({ name }) => names.includes(name)), hasBody };
+  const read: HttpRoute['read'] = (request) => readRequest(layout, request);
+  return { ...layout, verb, path: fastifyPath(template), version: '1.0', read, format: answerFormat };
 }
 
 /** Only with an expression may text follow a parameter in its segment. */

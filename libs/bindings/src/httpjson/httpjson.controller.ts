@@ -4,15 +4,19 @@ import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { AgentRegistry } from '#agents';
 import { requireVersion } from '#protocol';
 import { type PathAddress, resolveAddress } from '../address.js';
+import { REST_ROUTES } from '../compat/rest-routes.js';
 import { type Exchange, HttpCalls } from '../http/http-calls.js';
 import { requestedVersion } from '../http/http-parameters.js';
-import { readRequest } from './httpjson-request.js';
-import { answerFormat } from './httpjson-response.js';
-import { routeAt, urlsOf, type Verb } from './httpjson-routes.js';
+import { HttpRoutes, type Verb } from '../http/http-route.js';
+import { HTTP_JSON_ROUTES } from './httpjson-routes.js';
 
 const BINDING = { binding: 'HTTP+JSON' };
+const ROUTES = new HttpRoutes([...HTTP_JSON_ROUTES, ...REST_ROUTES]);
 
-/** A2A over HTTP and JSON (specification section 11): a resource per operation, below the address of each agent and tenant. */
+/**
+ * A2A over HTTP and JSON (specification section 11): a resource per operation, below the address of each agent and tenant;
+ * those of 0.3 have paths of their own.
+ */
 @Controller()
 export class HttpJsonController {
   constructor(
@@ -21,33 +25,33 @@ export class HttpJsonController {
   ) {}
 
   /** HEAD comes here too. */
-  @Get(urlsOf('GET'))
+  @Get(ROUTES.urls('GET'))
   @RouteConfig(BINDING)
   get(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     return this.serve('GET', request, reply);
   }
 
-  @Post(urlsOf('POST'))
+  @Post(ROUTES.urls('POST'))
   @RouteConfig(BINDING)
   post(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     return this.serve('POST', request, reply);
   }
 
-  @Delete(urlsOf('DELETE'))
+  @Delete(ROUTES.urls('DELETE'))
   @RouteConfig(BINDING)
   delete(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     return this.serve('DELETE', request, reply);
   }
 
   private async serve(verb: Verb, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const route = routeAt(verb, request.routeOptions.url!);
-    const where = { ...BINDING, method: route.method.name };
-    const exchange: Exchange = { request, reply, format: answerFormat(request), where };
+    const { version, method, read, format, dialect } = ROUTES.at(verb, request.routeOptions.url!);
+    const where = { ...BINDING, version, method: method.name };
+    const exchange: Exchange = { request, reply, format: format(request), where };
     try {
       // What the URL alone decides comes first: nothing is read on behalf of an agent that is not there.
       resolveAddress(this.agents, request.params as PathAddress);
-      requireVersion(requestedVersion(request), '1.0');
-      await this.calls.answer(exchange, route.method, readRequest(route, request));
+      requireVersion(requestedVersion(request), version);
+      await this.calls.answer(exchange, method, read(request), dialect);
     } catch (error) {
       this.calls.refuse(exchange, error);
     }

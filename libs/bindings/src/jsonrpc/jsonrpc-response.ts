@@ -10,11 +10,14 @@ export function resultText(id: JsonRpcId, result: string): string {
   return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`;
 }
 
-/** The answer to a call that failed, as text; `data` is absent where there are no details. */
-export function errorText(id: JsonRpcId, { error, details }: ClientError): string {
-  const { jsonRpc: code } = A2A_ERRORS[error.reason];
-  const data = details.length > 0 ? details : undefined;
-  return JSON.stringify({ jsonrpc: '2.0', id, error: { code, message: error.message, data } });
+/** The answer to a call that failed, as text. */
+export function errorText(id: JsonRpcId, failure: ClientError): string {
+  return JSON.stringify({ jsonrpc: '2.0', id, error: errorObject(failure) });
+}
+
+/** An error as JSON-RPC has it; `data` is left out where there are no details. */
+export function errorObject({ error: { reason, message }, details }: ClientError): object {
+  return { code: A2A_ERRORS[reason].jsonRpc, message, ...(details.length > 0 && { data: details }) };
 }
 
 /** How the answer to a request of that id is written. */

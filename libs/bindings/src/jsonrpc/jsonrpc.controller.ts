@@ -6,6 +6,7 @@ import { negotiateVersion } from '#protocol';
 import { type PathAddress, resolveAddress } from '../address.js';
 import { type Exchange, HttpCalls } from '../http/http-calls.js';
 import { requestedVersion } from '../http/http-parameters.js';
+import { BASES } from '../http/http-route.js';
 import { JSON_TYPE, parseJsonBody } from '../http/json-body.js';
 import { readCall } from './jsonrpc-methods.js';
 import { idOf, readEnvelope } from './jsonrpc-request.js';
@@ -19,7 +20,7 @@ export class JsonRpcController {
     @Inject(HttpCalls) private readonly calls: HttpCalls,
   ) {}
 
-  @Post(['/', '/agents/:agent', '/:tenant', '/agents/:agent/:tenant'])
+  @Post(BASES.map((base) => base || '/'))
   @RouteConfig({ binding: 'JSONRPC' })
   async serve(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const exchange: Exchange = { request, reply, format: answerFormat(null), where: { binding: 'JSONRPC' } };

@@ -2,7 +2,7 @@
 export class EventPull<T> {
   private readonly iterator: AsyncIterator<T>;
   /** The first item, until it is taken: it can be large, so nobody keeps it for as long as the stream lives. */
-  private first: { readonly item: T | undefined } | undefined;
+  private first: Promise<T | undefined> | undefined;
 
   constructor(
     source: AsyncIterable<T>,
@@ -16,15 +16,24 @@ export class EventPull<T> {
     return this.signal.aborted;
   }
 
-  /** Resolves when the first item, or the end, is there to be taken. Throws what the source throws, and the signal's reason when it aborts. */
-  async begin(): Promise<void> {
+  /**
+   * Resolves when the first item, or the end, is there to be taken, or after `patienceMs`, where that is given. Until then it
+   * throws what the source throws, and the signal's reason when that aborts.
+   */
+  async begin(patienceMs?: number): Promise<void> {
+    this.first = this.next();
+    let patience: NodeJS.Timeout | undefined;
+    const isOver = new Promise<void>((resolve) => {
+      if (patienceMs !== undefined) patience = setTimeout(resolve, patienceMs);
+    });
     try {
-      const item = await this.next();
+      await Promise.race([this.first, isOver]);
       this.signal.throwIfAborted();
-      this.first = { item };
     } catch (error) {
       this.close();
       throw error;
+    } finally {
+      clearTimeout(patience);
     }
   }
 
@@ -32,7 +41,7 @@ export class EventPull<T> {
   next(): Promise<T | undefined> {
     const { first } = this;
     this.first = undefined;
-    if (first) return Promise.resolve(first.item);
+    if (first) return first;
     return new Promise((resolve, reject) => {
       if (this.signal.aborted) return resolve(undefined);
       const stop = () => resolve(undefined);

@@ -1,0 +1,178 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { AdminClient } from '../admin-client.js';
+import { CliError, ExitCode } from '../cli-error.js';
+import { duration, type FilterOptions, filterOf, limitOf, type TaskFilterJson, withFilter } from '../task-filter.js';
+import { type Terminal } from '../terminal.js';
+import { onServer } from './tasks-inspect.js';
+
+type Verb = 'retry' | 'redrive' | 'reset' | 'cancel' | 'signal';
+
+/** Which tasks, and how an action by filter goes about them. */
+export interface ActionOptions extends FilterOptions {
+  readonly limit: number;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
+interface RepairOptions extends ActionOptions {
+  readonly deadline?: string;
+  readonly to?: string;
+  readonly toPlace?: string;
+}
+
+interface SignalOptions {
+  readonly tenant?: string;
+  readonly key?: string;
+  readonly json?: boolean;
+}
+
+/** What the server reports of one task. */
+interface Report {
+  readonly tenant: string;
+  readonly id: string;
+  readonly outcome: 'done' | 'possible' | 'refused';
+  readonly text: string;
+}
+
+/** Which tasks an action is for, as `/admin/v1` takes it. */
+type Selection = { readonly tenant?: string; readonly ids: readonly string[] } | { readonly filter: TaskFilterJson };
+
+const PAGE = 50;
+const EXIT_CODES = '\nExit codes: 0 it is done for all of them; 1 some refused it, or it needs --yes; 2 an error.';
+
+/** `perdure tasks retry|redrive|reset|signal`: sets tasks going that go no further by themselves. */
+export function repairCommands(terminal: Terminal): Command[] {
+  return [
+    repairCommand(terminal, 'retry', 'Makes the next attempt of tasks in backoff now, and opens failed ones again.'),
+    repairCommand(terminal, 'redrive', 'Opens dead letters again: they go on from what they have recorded.'),
+    repairCommand(
+      terminal,
+      'reset',
+      'Takes tasks back to a call of their current turn, or to its top, and on from there.',
+    )
+      .option('--to <call>', 'the first call to be made again, by its name in the journal; default: all')
+      .option('--to-place <place>', 'the same by its place in the journal, such as 3 or 3.left.2'),
+    signalCommand(terminal),
+  ];
+}
+
+/** Adds the ids of tasks, and how an action goes about those that a filter finds, to a command. */
+export function withSelection(command: Command): Command {
+  return command
+    .argument('[tasks...]', 'ids of tasks; without any, the filter says which')
+    .option('--limit <number>', 'by filter: at most so many tasks', limitOf, 1_000)
+    .option('--dry-run', 'only print what would be done')
+    .option('--yes', 'by filter: do it without asking')
+    .option('--json', 'print JSON')
+    .addHelpText('after', EXIT_CODES);
+}
+
+function repairCommand(terminal: Terminal, verb: 'retry' | 'redrive' | 'reset', description: string): Command {
+  const deadline = (text: string) => (text === 'none' ? text : duration(text));
+  return withFilter(withSelection(onServer(new Command(verb).description(description))))
+    .option('--deadline <duration>', "the tasks' new deadline from now, or none", deadline)
+    .action(async (url: string, ids: string[], options: RepairOptions) => {
+      const { deadline: given, to, toPlace } = options;
+      await actOn(terminal, url, { verb, ids, options, fields: { deadline: given, to, toPlace } });
+    });
+}
+
+function signalCommand(terminal: Terminal): Command {
+  return onServer(new Command('signal').description('Sends a signal to a task whose handler waits for it, or will.'))
+    .argument('<task>', 'the id of the task')
+    .argument('<name>', 'what the handler waits for: task.waitFor(NAME)')
+    .argument('[json]', 'the value that the handler gets; default: null', jsonOf)
+    .option('--tenant <tenant>', 'the tenant whose task it is (default)')
+    .option('--key <key>', 'a signal that is sent again under the same key counts once')
+    .option('--json', 'print JSON')
+    .action(
+      async (url: string, id: string, name: string, json: { value: unknown } | undefined, options: SignalOptions) => {
+        const { tenant, key } = options;
+        const body = { tenant, ids: [id], name, value: json?.value, key };
+        const { results } = await AdminClient.at(url).post<{ results: Report[] }>('/signal', body);
+        print(terminal, results, options);
+      },
+    );
+}
+
+/** Does it to the tasks of these ids, or to those that the filter finds, and prints what became of each. */
+export async function actOn(
+  terminal: Terminal,
+  url: string,
+  action: {
+    readonly verb: Verb;
+    readonly ids: readonly string[];
+    readonly options: ActionOptions;
+    readonly fields?: object;
+  },
+): Promise<void> {
+  const { verb, ids, options, fields = {} } = action;
+  const client = AdminClient.at(url);
+  const selection = selectionOf(verb, url, ids, options);
+  const act = (dryRun: boolean) => reports(client, verb, { ...fields, ...selection, dryRun }, options.limit);
+  if ('filter' in selection && !options.dryRun && !options.yes && !(await confirmed(terminal, verb, await act(true))))
+    return;
+  print(terminal, await act(options.dryRun ?? false), options);
+}
+
+function selectionOf(verb: Verb, url: string, ids: readonly string[], options: ActionOptions): Selection {
+  if (ids.length > 0) return { tenant: options.tenant, ids };
+  const filter = filterOf(url, options);
+  if (filter ?? verb === 'redrive') return { filter: filter ?? {} };
+  throw new CliError(
+    `Say which tasks: their ids, or options such as --agent and --older-than (see perdure tasks ${verb} --help).`,
+  );
+}
+
+/** By filter, page by page: each task comes once, also where it fails again meanwhile. */
+async function reports(client: AdminClient, verb: Verb, body: object, limit: number): Promise<Report[]> {
+  const all: Report[] = [];
+  if ('ids' in body) {
+    const ids = body.ids as readonly string[];
+    for (let from = 0; from < ids.length; from += PAGE) {
+      const page = { ...body, ids: ids.slice(from, from + PAGE) };
+      all.push(...(await client.post<{ results: Report[] }>(`/${verb}`, page)).results);
+    }
+    return all;
+  }
+  let cursor: string | undefined;
+  do {
+    const page = { ...body, limit: Math.min(PAGE, limit - all.length), cursor };
+    const { results, nextCursor } = await client.post<{ results: Report[]; nextCursor?: string }>(`/${verb}`, page);
+    all.push(...results);
+    cursor = nextCursor;
+  } while (cursor !== undefined && all.length < limit);
+  return all;
+}
+
+async function confirmed(terminal: Terminal, verb: Verb, planned: readonly Report[]): Promise<boolean> {
+  const count = planned.filter(({ outcome }) => outcome === 'possible').length;
+  const plan = `${verb}: ${tasksText(count)}`;
+  if (!terminal.canAsk) {
+    throw new CliError(`${plan}. Nothing is done yet: add --yes to do it, or --dry-run to see which.`, ExitCode.task);
+  }
+  const answer = await terminal.ask(`${plan}. Go on? [y/N] `);
+  return /^y(es)?$/i.test(answer ?? '');
+}
+
+function print(terminal: Terminal, results: readonly Report[], { json }: { readonly json?: boolean }): void {
+  const refused = results.filter(({ outcome }) => outcome === 'refused').length;
+  if (refused > 0) terminal.exitCode = ExitCode.task;
+  if (json) return terminal.json(results, 2);
+  for (const { outcome, id, text } of results) terminal.line(`${outcome.padEnd(8)}  ${id}  ${text}`);
+  if (results.length !== 1) terminal.note(`${tasksText(results.length)}, ${refused} refused`);
+}
+
+function tasksText(count: number): string {
+  return count === 1 ? '1 task' : `${count} tasks`;
+}
+
+/** Wrapped: a value of null, or of undefined, is a value too. */
+function jsonOf(text: string): { value: unknown } {
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch {
+    throw new InvalidArgumentError(`It is JSON: a text stands in double quotes, as in '"paid"'.`);
+  }
+}

@@ -1,0 +1,3 @@
+export { KeyRotation, RotationPendingError, type RotationTimes } from './key-rotation.js';
+export { type SigningKeyState, signingKeyStates } from './signing-key-state.js';
+export { type KeyRing, SIGNING_KEY_SIGNALS, SigningKeys } from './signing-keys.js';
