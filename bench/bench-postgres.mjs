@@ -62,10 +62,12 @@ export class BenchPostgres {
   }
 
   async #launch() {
-    const logger = createLogger({ logLevel: 'warn', logFormat: 'json' });
+    const logger = createLogger({ logLevel: 'error', logFormat: 'json' });
     this.#postgres = await startEmbeddedPostgres({ dataDir: this.folder, logger, settings: this.settings });
-    const [{ pid }] = await this.query('postgres', 'select pg_backend_pid() as pid');
-    this.#postmaster = parentOf(pid);
+    await this.connected('postgres', async (client) => {
+      const { rows } = await client.query('select pg_backend_pid() as pid');
+      this.#postmaster = parentOf(rows[0].pid);
+    });
   }
 
   /** Stops it and removes its data. */

@@ -8,8 +8,8 @@ const MAX_ERRORS = 1_000;
 /**
  * The load, in a process of its own. Takes jobs from its parent, one after the other:
  * `{ port, exchange, connections, warmUpMs, measureMs }` with the exchange's own settings, or `times` (in all, over
- * all connections) in place of the two durations, and `maxErrors` where many are to be expected. Every connection sends its next request when the last answer is in
- * and checked. Answers with `{ mark }` when measuring starts and ends, then with a `{ result }` or an `{ error }`.
+ * all connections) in place of the two durations, and `maxErrors` where many are to be expected. Every connection sends
+ * its next request when the last answer is in and checked. Answers with `{ mark }` when measuring starts and ends, then with a `{ result }` or an `{ error }`.
  */
 process.on('message', async (job) => {
   try {

@@ -1,7 +1,7 @@
 import { type QueueConnection } from '#platform';
 import { type Tasks } from '#tasks';
 import { ActiveRuns } from './active-runs.js';
-import { DelegationFollower } from './delegation-follower.js';
+import { DelegationFollower } from './delegation/delegation-follower.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { Reaper } from './reaper.js';
 import { RunQueue } from './run-queue.js';

@@ -32,12 +32,12 @@ import {
 } from '#tasks';
 import { ArtifactEmitter } from './artifact-emitter.js';
 import { namedBranches } from './branch-names.js';
-import { type AskClient, DelegatedCall } from './delegated-call.js';
+import { type AskClient, DelegatedCall } from './delegation/delegated-call.js';
 import { DurableStep } from './durable-step.js';
 import { DurableWait } from './durable-wait.js';
 import { InvalidCallError } from './handler-errors.js';
 import { runBranches } from './parallel-branches.js';
-import { peerName } from './peer-name.js';
+import { peerName } from './delegation/peer-name.js';
 import { type RecordedCall } from './run-journal.js';
 import { type RunTurn } from './run-turn.js';
 import { type Strand } from './run-waits.js';

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { connectionOptions, type Logger, watchLine } from '#platform';
+import { CommitNotices } from './commit-notices.js';
 import { type AppendGroup, commitStatement, type NewTask } from './commit-statement.js';
 import {
   constraintOf,
@@ -29,8 +30,6 @@ const MAX_BATCH = 256;
 /** Characters in one statement, less those of its last write: what goes to Postgres at once has to fit into memory. */
 const MAX_BATCH_LENGTH = 8_000_000;
 const MAX_WAITING = 20_000;
-/** Writers that are told of their commit in one turn of the event loop. */
-const TOLD_AT_ONCE = 32;
 const ANSWER_TIMEOUT_MS = 10_000;
 /** Pause between two attempts to write while the disk is full. */
 const ROOM_PAUSE_MS = 250;
@@ -63,6 +62,7 @@ export class GroupCommitter {
   /** Session lock that the newest connection holds: while an older one may still commit, the newer waits. */
   private readonly sessionLock = randomInt(2 ** 40);
   private client: pg.Client | undefined;
+  private readonly notices = new CommitNotices();
   private waiting: Item[] = [];
   private busy = false;
   private armed = false;
@@ -137,7 +137,7 @@ export class GroupCommitter {
     this.busy = false;
     // What has gathered goes out before these are told: the database works while they go on.
     if (this.waiting.length > 0) void this.flush();
-    tell(committed);
+    this.notices.tell(committed);
   }
 
   /** How many of the waiting writes the next statement takes. */
@@ -166,19 +166,19 @@ export class GroupCommitter {
   private async commitTogether(items: readonly Item[]): Promise<readonly Item[]> {
     const refused = await this.execute(items);
     if (refused.length === 0) return items;
-    tell(items.filter((item) => !refused.includes(item)));
+    this.notices.tell(items.filter((item) => !refused.includes(item)));
     await this.settleRefused(items, refused);
     return [];
   }
 
   private async afterError(items: readonly Item[], error: unknown): Promise<void> {
     if (isOutcomeUnknown(error)) return this.settleUnknown(items, error);
-    if (isConflict(error)) return tell(await this.commit(items));
+    if (isConflict(error)) return this.notices.tell(await this.commit(items));
     if (isDiskFull(error)) return this.waitForRoom(items, error);
     if (items.length > 1) {
       const half = items.length >> 1;
-      tell(await this.commit(items.slice(0, half)));
-      return tell(await this.commit(items.slice(half)));
+      this.notices.tell(await this.commit(items.slice(0, half)));
+      return this.notices.tell(await this.commit(items.slice(half)));
     }
     const [item] = items;
     item?.reject(refusalOf(item.write, constraintOf(error)) ?? databaseError(error));
@@ -197,7 +197,7 @@ export class GroupCommitter {
       try {
         const committed = await this.commitTogether(kept);
         this.outage = undefined;
-        return tell(committed);
+        return this.notices.tell(committed);
       } catch (error) {
         if (isDiskFull(error)) continue;
         this.outage = undefined;
@@ -229,7 +229,7 @@ export class GroupCommitter {
   /** A merged group that was refused may hold writes that stand alone: each is tried by itself, in order. */
   private async settleRefused(items: readonly Item[], refused: readonly Item[]): Promise<void> {
     if (items.length > 1) {
-      for (const item of refused) tell(await this.commit([item]));
+      for (const item of refused) this.notices.tell(await this.commit([item]));
       return;
     }
     const [item] = refused;
@@ -264,7 +264,7 @@ export class GroupCommitter {
         return this.settleUnknown(items.slice(i), error);
       }
       if (committed) item.resolve();
-      else tell(await this.commit([item]));
+      else this.notices.tell(await this.commit([item]));
     }
   }
 
@@ -354,16 +354,6 @@ const TASK_KEYS = new Set(['tasks_pkey', 'task_events_pkey', 'task_messages_pkey
 function refuseCreates(items: readonly Item[], error: Error): Item[] {
   for (const item of items) if (item.write.kind === 'create') item.reject(error);
   return items.filter(({ write }) => write.kind !== 'create');
-}
-
-/**
- * Tells some at a time, so that the event loop hears of the next flush's end between them: else the database waits until
- * all that follows from this one is done.
- */
-function tell(committed: readonly Item[], from = 0): void {
-  const to = Math.min(from + TOLD_AT_ONCE, committed.length);
-  for (let i = from; i < to; i++) committed[i]!.resolve();
-  if (to < committed.length) setImmediate(tell, committed, to);
 }
 
 /**

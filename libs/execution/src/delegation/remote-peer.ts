@@ -36,8 +36,8 @@ export class RemotePeer implements Peer {
   }
 
   /**
-   * A peer that honours the idempotency key needs no such search, but nothing tells which peers do. Of the others this
-   * finds what ListTasks shows with its history; where it shows nothing, the message is sent again.
+   * The peer may know no idempotency keys, or have forgotten this one. Then this finds what ListTasks shows with its
+   * history; where it shows nothing, the message is sent again.
    */
   async find(signal: AbortSignal): Promise<Task | undefined> {
     const { Task } = await import('@a2a-js/sdk');

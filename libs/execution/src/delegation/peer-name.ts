@@ -1,4 +1,4 @@
-import { InvalidCallError } from './handler-errors.js';
+import { InvalidCallError } from '../handler-errors.js';
 
 /** Whom a handler delegates to. */
 export interface PeerName {

@@ -35,9 +35,9 @@ import {
 } from '#tasks';
 import { type DelegationOutcome, resultOf, statusName } from './delegation-outcome.js';
 import { type PeerName } from './peer-name.js';
-import { type CallSequence, type RecordedCall } from './run-journal.js';
-import { type RunTurn } from './run-turn.js';
-import { type Strand } from './run-waits.js';
+import { type CallSequence, type RecordedCall } from '../run-journal.js';
+import { type RunTurn } from '../run-turn.js';
+import { type Strand } from '../run-waits.js';
 
 /** Asks the task's own client, as `task.requestInput` and `task.requestAuth` do. */
 export type AskClient = (call: RecordedCall, state: TaskState, parts: Part[]) => Promise<MessageJson>;

@@ -11,7 +11,7 @@ import {
   taskOutcome,
 } from './delegation-outcome.js';
 import { type Peer, PeerError } from './peer.js';
-import { retryDelay } from './retry-delay.js';
+import { retryDelay } from '../retry-delay.js';
 
 const POLL = { attempts: Infinity, initialDelayMs: 1_000, maxDelayMs: 30_000 };
 /** What was handed on to the client is looked at when its task ends; this is in case nobody told of that. */

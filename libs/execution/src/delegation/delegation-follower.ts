@@ -5,7 +5,7 @@ import { type ClaimedDelegation, type DelegationPause, DelegationState, type Tas
 import { DELEGATION_SIGNALS, topicKey } from '#tasks';
 import { DelegationLook, type LookParts, pauseAfter } from './delegation-look.js';
 import { LocalPeer, type LocalPeerParts } from './local-peer.js';
-import { Loop } from './loop.js';
+import { Loop } from '../loop.js';
 import { PeerWire } from './peer-wire.js';
 import { type Peer } from './peer.js';
 import { RemotePeer } from './remote-peer.js';
