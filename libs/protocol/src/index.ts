@@ -20,6 +20,7 @@ export {
 export { http as httpRule } from './gen/google/api/annotations_pb.js';
 export { type HttpRule } from './gen/google/api/http_pb.js';
 
+export { isoTime } from './iso-time.js';
 export {
   A2A_ERRORS,
   A2AError,

@@ -1,5 +1,6 @@
 import { ScalarType, toJson, type DescField, type DescMessage } from '@bufbuild/protobuf';
-import { FeatureSet_FieldPresence, timestampDate, type Timestamp } from '@bufbuild/protobuf/wkt';
+import { FeatureSet_FieldPresence, timestampMs, type Timestamp } from '@bufbuild/protobuf/wkt';
+import { isoTime } from './iso-time.js';
 import { isRequired } from './required-fields.js';
 
 /**
@@ -104,7 +105,7 @@ function valueEncoder(field: DescField): Encode {
 
 function messageEncoder(schema: DescMessage): Encode {
   if (schema.typeName === 'google.protobuf.Timestamp')
-    return (value) => `"${timestampDate(value as Timestamp).toISOString()}"`;
+    return (value) => `"${isoTime(timestampMs(value as Timestamp))}"`;
   // Generated messages hold a Struct as the plain object it stands for.
   if (schema.typeName === 'google.protobuf.Struct') return (value) => JSON.stringify(value);
   if (schema.typeName.startsWith('google.protobuf.')) return (value) => JSON.stringify(toJson(schema, value as never));

@@ -1,3 +1,4 @@
+import { isoTime } from '#protocol';
 import { type AppendWrite, type CreateWrite } from './writes.js';
 
 /** One prepared statement: its name, its text and the values for it. */
@@ -62,7 +63,7 @@ function plain(values: readonly (string | number | boolean | null | undefined)[]
 
 /** Times by UTC: local ones, as pg writes a Date, cost more. */
 function times(dates: readonly (Date | null | undefined)[]): string {
-  return plain(dates.map((date) => date?.toISOString()));
+  return plain(dates.map((date) => date && isoTime(date.getTime())));
 }
 
 /** From when to when: one array for two times that most tasks do without. */

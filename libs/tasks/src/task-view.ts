@@ -8,6 +8,7 @@ import {
 } from '@bufbuild/protobuf';
 import {
   type Artifact,
+  isoTime,
   type Message,
   MessageSchema,
   type StreamResponse,
@@ -119,8 +120,7 @@ export function taskOf(row: TaskRow, artifacts: Artifact[], history: Message[]):
 
 /** `createdAt` and `lastModified` as the timestamps extension puts them into a task's metadata. */
 export function taskTimes(createdAt: Date, lastModified: Date): JsonObject {
-  const created = createdAt.toISOString();
-  return { createdAt: created, lastModified: lastModified === createdAt ? created : lastModified.toISOString() };
+  return { createdAt: isoTime(createdAt.getTime()), lastModified: isoTime(lastModified.getTime()) };
 }
 
 function parse<Desc extends DescMessage>(schema: Desc, text: string): MessageShape<Desc> {
