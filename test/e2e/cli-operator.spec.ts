@@ -47,6 +47,40 @@ describe('the operator of a task that has failed', () => {
     expect(events.stdout.match(/^#\d+/gm)).toEqual(['#1', '#2', '#3', '#4', '#5']);
     expect(events.stdout).toContain('working: The task goes on: its operator has started it again\n#5');
     expect(await perdure('dead', '--agent', 'mendable')).toMatchObject({ stdout: '', stderr: '0 tasks\n' });
+    expect(await perdure('redrive')).toMatchObject({ exitCode: 0, stdout: '', stderr: 'redrive: 0 tasks\n' });
+  });
+
+  it('prints the events and the journals of several tasks, by ids and by filter', async () => {
+    const failed = [await failedTask('log-a'), await failedTask('log-b')];
+    const ids = failed.map(({ id }) => id);
+
+    const events = await perdure('events', ...ids);
+    expect(events.stdout.match(/^TASK .*|^#\d+/gm)).toEqual([
+      ...[`TASK ${ids[0]}`, '#1', '#2', '#3'],
+      ...[`TASK ${ids[1]}`, '#1', '#2', '#3'],
+    ]);
+    const lines = (await perdure('events', ...ids, '--json')).stdout.trim().split('\n');
+    expect(lines.map((line) => (JSON.parse(line) as { task: string }).task)).toEqual(ids.flatMap((id) => [id, id, id]));
+    const journals = await perdure(
+      'journal',
+      '--agent',
+      'mendable',
+      '--state',
+      'failed',
+      '--younger-than',
+      '1h',
+      '--json',
+    );
+    expect(JSON.parse(journals.stdout)).toEqual(
+      expect.arrayContaining(ids.map((task) => ({ task, records: [expect.objectContaining({ name: 'load' })] }))),
+    );
+    expect((await perdure('journal', ids[0]!, '--state', 'failed')).exitCode).toBe(2);
+    expect((await perdure('events')).stderr).toContain('Say which tasks');
+    expect((await perdure('journal', ...ids, '--place', '1')).stderr).toContain('--place is for one task');
+
+    for (const { mend } of failed) mend();
+    await perdure('redrive', ...ids);
+    for (const id of ids) await tables.until(id, 'COMPLETED');
   });
 
   it('redrives all of them by a filter, after a look at which', async () => {
@@ -135,9 +169,20 @@ describe('the operator of a task that is open', () => {
   });
 });
 
+it("means by the URL of an agent or tenant that one's tasks alone", async () => {
+  const { id } = await failedTask('elsewhere');
+  const find = async (path: string) => (await cli('tasks', 'find', `${servers.url}${path}`)).stdout;
+  expect(await find('/agents/mendable')).toContain(id);
+  expect(await find('/agents/mendable/default/.well-known/agent-card.json')).toContain(id);
+  for (const path of ['/agents/other', '/agents/mendable/acme', '/acme']) expect(await find(path)).toBe('');
+});
+
 describe('a mistake of the operator', () => {
   it.each([
     [['retry'], 'Say which tasks: their ids, or options such as --agent'],
+    [['retry', 'nonsense', '--older-than', '1h'], 'by their ids, or by options such as --older-than, not by both'],
+    [['cancel', 'nonsense', '--older-than', '1h'], 'by their ids, or by options such as --older-than, not by both'],
+    [['get', 'nonsense'], "Is it another agent's, or another tenant's? See --agent and --tenant"],
     [['retry', 'nonsense'], 'ids[0] must be the id of a task, a UUID'],
     [['inspect', 'nonsense'], 'Task not found'],
     [['find', '--state', 'dead'], 'It is one of submitted, working'],

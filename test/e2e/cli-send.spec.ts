@@ -42,7 +42,7 @@ describe('perdure send', () => {
     const { exitCode, stderr } = await cli('send', agent.url, 'Hi', '--no-wait');
 
     expect(agent.calls[1]?.params).toMatchObject({ configuration: { returnImmediately: true } });
-    expect(stderr).toBe(`The task goes on. Follow it with: perdure watch ${agent.url} t1\n`);
+    expect(stderr).toBe(`The task goes on. Follow it with: npx perdure watch ${agent.url} t1\n`);
     expect(exitCode).toBe(0);
   });
 

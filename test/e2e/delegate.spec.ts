@@ -1,9 +1,8 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { TEST_AGENTS } from '../support/agent-folders.js';
+import { freePort } from '../support/free-port.js';
 import { Ledger } from '../support/ledger.js';
 import { createDatabase, dropDatabase } from '../support/postgres.js';
 import { type ServerProcess, useServerProcesses } from '../support/server-process.js';
@@ -30,15 +29,6 @@ async function rows(url: string, text: string): Promise<unknown[]> {
   } finally {
     await client.end();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 it('comes to one result when both servers are killed in turn, and the peer does each step once', async () => {

@@ -1,18 +1,19 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '#platform';
 import { type StreamResponseJson, type TaskJson } from '#protocol';
 import { CommitProxy, type Moment } from '../support/commit-proxy.js';
+import { compile } from '../support/compiled-agents.js';
 import { Ledger } from '../support/ledger.js';
 import { createDatabase, dropDatabase } from '../support/postgres.js';
 import { TaskTables } from '../support/task-tables.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { WorkerChain } from '../support/worker-chain.js';
 
-const AGENTS = join(packageRoot(), 'test/support/voyage');
 const SLEEP_MS = 60;
 const STEPS = ['book', 'board', 'load', 'count', 'unload', 'steer', 'follow', 'fetch', 'moor', 'return'];
 const folder = temporaryFolder();
+const AGENTS = join(folder, 'compiled/voyage');
+compile(['voyage', 'agents'], join(folder, 'compiled'));
 
 /** A task as it is in the end, and how it came there, without ids and times. */
 interface Left {
@@ -126,13 +127,18 @@ function withoutInterrupted(events: readonly StreamResponseJson[]): StreamRespon
   return events.filter(({ artifactUpdate: update }, i) => !update || i >= starts.get(update.artifact!.artifactId!)!);
 }
 
-/** Of the commits that are followed by another one, every third is enough: what lies between is lost either way. */
-const MOMENTS: readonly { moment: Moment; every: number }[] = [
-  { moment: 'its answer is lost', every: 1 },
-  { moment: 'the next one is sent', every: 3 },
+/**
+ * Side by side, each with a database of its own. Of every commit the answer is lost; that the next one is sent is enough of
+ * every fifth: what lies between is lost either way.
+ */
+const LANES: readonly { moment: Moment; first: number; every: number }[] = [
+  { moment: 'its answer is lost', first: 1, every: 2 },
+  { moment: 'its answer is lost', first: 2, every: 2 },
+  { moment: 'the next one is sent', first: 1, every: 5 },
 ];
+const TITLE = 'a task whose process is killed at commit $first, or every $every further on, when $moment,';
 
-describe.concurrent.each(MOMENTS)('a task whose process is killed at a commit, when $moment,', ({ moment, every }) => {
+describe.concurrent.each(LANES)(TITLE, ({ moment, first, every }) => {
   let databaseUrl: string;
   let tables: TaskTables;
   let proxy: CommitProxy;
@@ -152,7 +158,7 @@ describe.concurrent.each(MOMENTS)('a task whose process is killed at a commit, w
   });
 
   function voyage(name: string): Voyage {
-    return new Voyage(workers, tables, `${moment}, ${name}`);
+    return new Voyage(workers, tables, `${moment}, ${first}, ${name}`);
   }
 
   /** Takes a task through and kills its process; false where there are not so many commits. */
@@ -177,7 +183,7 @@ describe.concurrent.each(MOMENTS)('a task whose process is killed at a commit, w
     const commits = proxy.counted;
     expect(undisturbed.tasks.map(({ task }) => task.status?.state)).toEqual(Array(2).fill('TASK_STATE_COMPLETED'));
     expect(undisturbed.effects).toEqual(Object.fromEntries(STEPS.map((step) => [step, 1])));
-    let commit = 1;
+    let commit = first;
     while (await survives(commit, undisturbed)) commit += every;
     // Emissions that come together are committed together, or not: their number differs a little.
     expect(commit).toBeGreaterThan(commits * 0.8);

@@ -54,6 +54,19 @@ describe('the deadline that a client sets', () => {
     await engine.cancel(hog, running.id!);
   });
 
+  it('ends a task beside another one whose row somebody holds', async () => {
+    const engine = await engines.start();
+    const agent = engines.agent({ run: (task) => task.sleep('1h') });
+    const held = await engine.submit(agent, 'go', until('2s'));
+    const other = await engine.submit(agent, 'go', until('2s'));
+    await asleep(tables, held.id!, other.id!);
+    const release = await tables.hold(held.id!);
+    await tables.until(other.id!, 'FAILED');
+    expect((await tables.states(held.id!)).at(-1)).toBe('WORKING');
+    await release();
+    await tables.until(held.id!, 'FAILED');
+  });
+
   it('holds where it is earlier than the agent’s own, and not where it is later', async () => {
     const engine = await engines.start();
     const agent = engines.agent({ deadlineMs: 3_600_000, run: (task) => task.sleep('2h') });

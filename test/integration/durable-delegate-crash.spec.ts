@@ -51,6 +51,7 @@ async function dieAt(
   // Not every run takes every commit: two of them may have gone out as one.
   await Promise.race([died.opened, tables.until(id!, 'COMPLETED').then(() => looked(tables, id!))]);
   await first.crash();
+  await tables.forget();
   const second = await engines.start({ config: CONFIG });
   await finish(id!, check);
   await second.stop();

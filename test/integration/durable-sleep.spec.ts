@@ -276,3 +276,35 @@ it.each([
     err: { message: expect.stringMatching(explanation) },
   });
 });
+
+it('wakes the tasks beside one that cannot be read', async () => {
+  const engine = await engines.start();
+  const agent = engines.agent({
+    async run(task) {
+      await task.sleep('1h');
+      return 'Done';
+    },
+  });
+  const [broken, sound] = await Promise.all([engine.submit(agent, 'a'), engine.submit(agent, 'b')]);
+  const ids = [broken.id!, sound.id!];
+  await asleep(tables, ...ids);
+  const [stored] = await tables.rows<{ message: string }>(
+    `update perdure.task_messages m set message = 'not JSON' from perdure.task_messages old
+     where m.task_id = $1 and old.task_id = m.task_id and old.ordinal = m.ordinal returning old.message`,
+    [ids[0]],
+  );
+  // In one transaction, so that one look at the outbox takes them together.
+  await tables.rows(
+    `with j as (update perdure.task_journal set value = to_json(now())::text where task_id = any($1)),
+       t as (update perdure.tasks set run_at = now() where id = any($1))
+     update perdure.outbox set run_at = now() where task_id = any($1)`,
+    [ids],
+  );
+  await tables.until(ids[1]!, 'COMPLETED');
+  // It was claimed once since its acceptance.
+  expect(await tables.task(ids[1]!)).toMatchObject({ lease_token: '2' });
+  await tables.waitFor(async () => expect(engine.log.map(({ msg }) => msg)).toContain('run.not_loaded'));
+  await tables.rows('update perdure.task_messages set message = $2 where task_id = $1', [ids[0], stored!.message]);
+  await tables.until(ids[0]!, 'COMPLETED');
+  expect(await tables.task(ids[0]!)).toMatchObject({ lost: 0, attempt: 0 });
+});

@@ -97,6 +97,23 @@ it('finds out that a flush was committed whose answer was lost, and does not wri
   await tables.expectSound();
 });
 
+it('finds out that a task was committed together with the rest of its run, and leaves both as they are', async () => {
+  const committer = await startCommitter(proxy.url);
+  const task = creation();
+  const record = { turn: 1, branch: '', position: 1, kind: 'uuid', name: null, value: '1' };
+  const writes = [
+    ...[task, settlement(task, 'WORKING', 2), append(task, [], { base: 2, journal: [record] })],
+    append(task, [], { base: 2, release: true, signals: 0 }),
+  ];
+  const lost = proxy.loseNextAnswer(COMMITTER);
+  const acknowledged = await submitAll(committer, writes);
+  await lost;
+  expect(acknowledged).toEqual(Array(4).fill(true));
+  expect(await eventsOf([task])).toEqual([2]);
+  expect(await tables.journal(task.taskId)).toHaveLength(1);
+  expect(await tables.task(task.taskId)).toMatchObject({ lease_owner: null, listens: true, run_at: null });
+});
+
 it('tells a refused write whose answer was lost that its lease is lost', async () => {
   const committer = await startCommitter(proxy.url);
   const task = creation();

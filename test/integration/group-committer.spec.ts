@@ -79,6 +79,36 @@ describe('GroupCommitter', () => {
     expect(await textsOf(task)).toEqual(['current']);
   });
 
+  it('inserts a task as its run has left it, which rests in the same flush', async () => {
+    await start();
+    const [listening, sleeping] = [creation(), creation()];
+    const due = new Date(Date.now() + 3_600_000);
+    const outcomes = await together(committer, [
+      ...[listening, settlement(listening, 'WORKING', 2), append(listening, ['a'], { base: 2 })],
+      append(listening, [], { base: 3, release: true, signals: 0 }),
+      ...[sleeping, settlement(sleeping, 'WORKING', 2)],
+      append(sleeping, [], { base: 2, release: true, due }),
+    ]);
+    expect(new Set(outcomes)).toEqual(new Set(['committed']));
+    const released = { state: 2, lease_owner: null, lease_token: '1' };
+    expect(await tables.task(listening.taskId)).toMatchObject({ ...released, listens: true, run_at: null });
+    expect(await tables.task(sleeping.taskId)).toMatchObject({ ...released, listens: false, run_at: due });
+    const jobs = 'select task_id, run_at from perdure.outbox where task_id = any($1)';
+    expect(await tables.rows(jobs, [[listening.taskId, sleeping.taskId]])).toEqual([
+      { task_id: sleeping.taskId, run_at: due },
+    ]);
+  });
+
+  it('begins to count lost workers anew when a run rests, whatever it has said in the same flush', async () => {
+    await start();
+    const task = creation();
+    await committer.submit(task);
+    await tables.rows('update perdure.tasks set lost = 3 where id = $1', [task.taskId]);
+    const rest = append(task, [], { base: 2, release: true, due: new Date() });
+    await together(committer, [settlement(task, 'WORKING', 2), rest]);
+    expect(await tables.task(task.taskId)).toMatchObject({ lease_owner: null, lost: 0 });
+  });
+
   it('refuses an append to a task that is not there, or is of another tenant', async () => {
     await start();
     const [task, unknown] = [creation(), creation()];

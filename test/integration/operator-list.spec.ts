@@ -229,6 +229,23 @@ describe('an action by filter', () => {
     expect(await idsFor({ kind: 'reset' })).toEqual([retry, sleep, ask, wait]);
   });
 
+  it('reports on every task of a signal, also where a key stands for another value in one of them', async () => {
+    const engine = await engines.start();
+    const agent = engines.agent({ run: (task) => task.sleep('1h') });
+    const ids = [(await engine.submit(agent, 'a')).id!, (await engine.submit(agent, 'b')).id!];
+    await asleep(tables, ...ids);
+    const keys = ids.map((taskId) => ({ tenantId: 'acme', taskId }));
+    const signal = (value: number) => ({ kind: 'signal', name: 'go', key: 'k', value }) as const;
+    await engine.tasks.operator.act(signal(1), { keys: keys.slice(0, 1) });
+
+    const { items } = await engine.tasks.operator.act(signal(2), { keys });
+
+    expect(items).toMatchObject([
+      { id: ids[0], outcome: 'refused', code: 'INVALID_PARAMS', text: expect.stringMatching(/key was used before/) },
+      { id: ids[1], outcome: 'done' },
+    ]);
+  });
+
   it('cancels, with the clean-up of the agent where it is served', async () => {
     const engine = await engines.start();
     const cleaned: string[] = [];

@@ -21,7 +21,8 @@ it('keeps the laws while several operators do all they can to tasks that run, fa
   const workers = [await engines.start(), await engines.start()];
   let runs = 0;
   const agent = engines.agent({
-    retry: { attempts: 2, initialDelayMs: 1, maxDelayMs: 5 },
+    // Long enough for an operator to find it waiting.
+    retry: { attempts: 2, initialDelayMs: 100, maxDelayMs: 100 },
     async run(task) {
       const run = ++runs;
       const luck = run % 4;

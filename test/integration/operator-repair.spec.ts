@@ -277,11 +277,12 @@ describe('what a failed task had begun', () => {
 
   it('delegates anew what was given up with it, once', async () => {
     const engine = await engines.start();
-    const go = new Gate();
+    const [begun, go] = [new Gate(), new Gate()];
     const heard: string[] = [];
     const child = engines.agent({
       async run(task) {
         heard.push(task.id);
+        begun.open();
         await go.opened;
         return 'Hello';
       },
@@ -293,6 +294,7 @@ describe('what a failed task had begun', () => {
         const { asked } = await task.all({
           asked: (branch) => branch.delegate(child, 'go'),
           other: async () => {
+            await begun.opened;
             if (broken) throw new Error('bad luck');
           },
         });

@@ -7,9 +7,12 @@ import { useTables } from '../support/task-tables.js';
 const database = useDatabase();
 const tables = useTables(database);
 const engines = useEngines(database);
+/** A run that is not told learns of its end when its lease is renewed: after 20 seconds. */
+const SLOW_LEASE = { leaseMs: 60_000 };
+const AT_ONCE_MS = 5_000;
 
-it('stops a run within a second, and refuses whatever it does later', async () => {
-  const engine = await engines.start();
+it('stops a run at once, and refuses whatever it does later', async () => {
+  const engine = await engines.start({ config: SLOW_LEASE });
   const [running, late] = [new Gate(), new Gate<unknown[]>()];
   let aborted = 0;
   const agent = engines.agent({
@@ -36,14 +39,14 @@ it('stops a run within a second, and refuses whatever it does later', async () =
   const canceled = await engine.cancel(agent, id!);
   expect(canceled.status?.state).toBe('TASK_STATE_CANCELED');
   expect(await late.opened).toEqual(Array(4).fill(expect.objectContaining({ status: 'rejected' })));
-  expect(aborted - asked).toBeLessThan(1_000);
+  expect(aborted - asked).toBeLessThan(AT_ONCE_MS);
   expect(await engine.get(agent, id!)).toEqual(canceled);
   expect(await tables.states(id!)).toEqual(['SUBMITTED', 'WORKING', 'CANCELED']);
   expect(JSON.stringify(await tables.events(id!))).not.toContain('late');
 });
 
-it('stops a run on another process within a second', async () => {
-  const [runner, front] = [await engines.start(), await engines.start({ runs: false })];
+it('stops a run on another process at once', async () => {
+  const [runner, front] = [await engines.start({ config: SLOW_LEASE }), await engines.start({ runs: false })];
   const [running, aborted] = [new Gate(), new Gate()];
   const agent = engines.agent({
     async run(task) {
@@ -57,7 +60,7 @@ it('stops a run on another process within a second', async () => {
   const asked = performance.now();
   await front.cancel(agent, id!);
   await aborted.opened;
-  expect(performance.now() - asked).toBeLessThan(1_000);
+  expect(performance.now() - asked).toBeLessThan(AT_ONCE_MS);
 });
 
 it('stays as it is when the handler returns after it', async () => {

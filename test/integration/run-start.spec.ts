@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { useEngines } from '../support/engine.js';
+import { DatabaseProxy } from '../support/database-proxy.js';
 import { forever, Gate } from '../support/gate.js';
 import { useDatabase } from '../support/postgres.js';
 import { useTables } from '../support/task-tables.js';
@@ -155,5 +156,32 @@ describe('a run that begins beside the acceptance of its task', () => {
     await stopped;
     await tables.until(id!, 'COMPLETED');
     expect(await tables.task(id!)).toMatchObject({ attempt: 0, lost: 0 });
+  });
+
+  it('is handed back when the database fails it before the acceptance is committed', async () => {
+    const proxy = await DatabaseProxy.start(database.url);
+    onTestFinished(() => proxy.close());
+    const engine = await engines.start({ url: proxy.url, config: { leaseMs: 60_000 } });
+    const [begun, go] = [new Gate(), new Gate()];
+    const agent = engines.agent({
+      async run(task) {
+        begun.open();
+        await go.opened;
+        await task.now();
+        return 'Done';
+      },
+    });
+    const acceptance = await holdAcceptance();
+    const answer = engine.send(agent, 'go');
+    await begun.opened;
+    await tables.untilBlocked('perdure committer');
+    proxy.refuse(true);
+    go.open();
+    await tables.waitFor(async () => expect(engine.log.map(({ msg }) => msg)).toContain('run.interrupted'));
+    proxy.refuse(false);
+    await acceptance.release();
+    const { id, status } = await answer;
+    expect(status?.state).toBe('TASK_STATE_COMPLETED');
+    expect(await tables.task(id!)).toMatchObject({ lost: 0, attempt: 0 });
   });
 });

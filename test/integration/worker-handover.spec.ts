@@ -1,5 +1,6 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { type ActiveRuns } from '../../libs/execution/src/active-runs.js';
+import { DatabaseProxy } from '../support/database-proxy.js';
 import { artifactTexts, type Engine, textOf, useEngines } from '../support/engine.js';
 import { forever, Gate } from '../support/gate.js';
 import { useDatabase } from '../support/postgres.js';
@@ -209,4 +210,18 @@ it('leaves the count of failures to the row when it drains', async () => {
   await running.opened;
   await engine.execution!.drain();
   expect(await tables.task(id!)).toMatchObject({ lease_owner: null, attempt: 2, lost: 0 });
+});
+
+it('hands back what it runs though the database is away for a moment while it drains', async () => {
+  const proxy = await DatabaseProxy.start(database.url);
+  onTestFinished(() => proxy.close());
+  const engine = await engines.start({ url: proxy.url, config: { drainMs: 1, leaseMs: 60_000 } });
+  const agent = engines.agent({ run: () => forever() });
+  const ids = await Promise.all([1, 2, 3].map(async () => (await engine.submit(agent, 'go')).id!));
+  proxy.refuse(true);
+  const drained = engine.execution!.drain();
+  await tables.waitFor(async () => expect(engine.log.map(({ msg }) => msg)).toContain('drain.hand_back_failed'));
+  proxy.refuse(false);
+  await drained;
+  for (const id of ids) expect(await tables.task(id)).toMatchObject({ lease_owner: null, attempt: 0, lost: 0 });
 });

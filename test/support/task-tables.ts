@@ -63,9 +63,9 @@ export class TaskTables {
     await this.waitFor(async () => expect((await this.states(id)).at(-1)).toBe(state));
   }
 
-  /** Asks again and again until `assertion` holds. */
-  async waitFor(assertion: () => Promise<unknown>): Promise<void> {
-    await vi.waitFor(assertion, { timeout: 15_000, interval: 20 });
+  /** Asks again and again, every so many milliseconds, until `assertion` holds. */
+  async waitFor(assertion: () => Promise<unknown>, interval = 20): Promise<void> {
+    await vi.waitFor(assertion, { timeout: 15_000, interval });
   }
 
   /** Holds the rows of tasks, so that whoever needs them waits; answers with the way to let go. */
@@ -100,6 +100,16 @@ export class TaskTables {
   async terminate(application: string): Promise<void> {
     for (const { pid } of await this.backends(application))
       await this.rows('select pg_terminate_backend($1, 5000)', [pid]);
+  }
+
+  /** After the death of all processes: waits until Postgres has seen off what they had open, and lets their leases run out. */
+  async forget(): Promise<void> {
+    const open = `select from pg_stat_activity where datname = current_database() and application_name like 'perdure%'`;
+    await this.waitFor(async () => expect(await this.rows(open)).toEqual([]), 2);
+    await this.rows(
+      `update perdure.tasks set run_at = now() - interval '1 minute' where lease_owner is not null or run_at <= now()`,
+    );
+    await this.rows('update perdure.task_delegations set look_at = now() where is_held');
   }
 
   /** Everything the tables hold, as one text. */

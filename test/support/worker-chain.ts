@@ -135,20 +135,10 @@ export class WorkerChain {
 
   private async succeed(killed: WorkerProcess, meanwhile?: () => Promise<void>): Promise<void> {
     await killed.ended;
-    await this.forget();
+    await this.tables.forget();
     await meanwhile?.();
     this.current = this.next;
     this.next = new WorkerProcess(this.agents);
     await this.current.start(this.databaseUrl);
-  }
-
-  /** Waits until Postgres has seen off what the dead process had open, and lets its leases run out. */
-  private async forget(): Promise<void> {
-    const BACKENDS = `select from pg_stat_activity where datname = current_database() and application_name like 'perdure%'`;
-    while ((await this.tables.rows(BACKENDS)).length > 0);
-    await this.tables.rows(
-      `update perdure.tasks set run_at = now() - interval '1 minute' where lease_owner is not null or run_at <= now()`,
-    );
-    await this.tables.rows('update perdure.task_delegations set look_at = now() where is_held');
   }
 }

@@ -20,14 +20,13 @@ interface Refusal {
 export class AdminClient {
   private constructor(private readonly url: string) {}
 
-  /** The server that a URL names: its own, an agent's or a card's. */
+  /** The server that a URL names: its own, an agent's, a tenant's or a card's. */
   static at(url: string): AdminClient {
     const base = URL.canParse(url) ? new URL(url) : undefined;
     if (!base || !/^https?:$/.test(base.protocol)) {
       throw new CliError(`"${url}" is not a URL of a server: it starts with http:// or https://`);
     }
-    const path = base.pathname.replace(/\/(agents\/|\.well-known\/).*$/, '').replace(/\/$/, '');
-    return new AdminClient(`${base.origin}${path}/admin/v1/tasks`);
+    return new AdminClient(`${base.origin}/admin/v1/tasks`);
   }
 
   get<T>(path: string, query: Query = {}): Promise<T> {
@@ -62,7 +61,7 @@ function answerOf<T>(response: Response, text: string): T {
   if (typeof message === 'string' && Array.isArray(details)) throw refusal(code, message, details);
   if (response.status === 404) {
     throw new CliError(
-      `There is nothing for operators at ${response.url}: is it a Perdure server, and is PERDURE_ADMIN on?`,
+      `There is nothing for operators at ${response.url}: is it a Perdure server, and is PERDURE_ADMIN on? (Beside PUBLIC_URL it has to be set.)`,
     );
   }
   throw new CliError(`${response.url} answered HTTP ${response.status}: ${text.trim().slice(0, SHOWN_CHARACTERS)}`);

@@ -9,12 +9,12 @@ export interface TaskAddress {
 
 /** Says with which command a question of the task is answered. */
 export function answerHint(task: TaskAddress): string {
-  return `The task waits for you. Answer with: perdure send ${target(task)} 'ANSWER' --task ${shellWord(task.taskId)}`;
+  return `The task waits for you. Answer with: npx perdure send ${target(task)} 'ANSWER' --task ${shellWord(task.taskId)}`;
 }
 
 /** Says with which command a task that goes on is followed. */
 export function watchHint(task: TaskAddress): string {
-  return `The task goes on. Follow it with: perdure watch ${target(task)} ${shellWord(task.taskId)}`;
+  return `The task goes on. Follow it with: npx perdure watch ${target(task)} ${shellWord(task.taskId)}`;
 }
 
 function target({ url, agent }: TaskAddress): string {

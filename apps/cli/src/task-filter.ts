@@ -36,11 +36,22 @@ export function withConditions(command: Command): Command {
     .option('--younger-than <duration>', 'tasks whose status is younger', duration);
 }
 
-/** The filter that the options say; undefined where they say none. An agent's URL means its tasks. */
+/** The filter that the options say; undefined where they say none. The URL of an agent or tenant means its tasks. */
 export function filterOf(url: string, options: FilterOptions): TaskFilterJson | undefined {
-  const { tenant, agent, context, state, reason, waitsFor, olderThan, youngerThan } = options;
-  const filter = { tenant, agent: agent ?? agentIn(url), context, state, reason, waitsFor, olderThan, youngerThan };
+  const inUrl = addressIn(url);
+  const { tenant = inUrl.tenant, agent = inUrl.agent } = options;
+  const filter = { tenant, agent, ...conditionsOf(options) };
   return Object.values(filter).some((value) => value !== undefined) ? filter : undefined;
+}
+
+/** The tenant whose tasks are named by ids; undefined for the default one. */
+export function tenantOf(url: string, { tenant }: Pick<FilterOptions, 'tenant'>): string | undefined {
+  return tenant ?? addressIn(url).tenant;
+}
+
+/** Whether the options say more than whose the tasks are: ids beside that would be two answers to one question. */
+export function hasConditions(options: FilterOptions): boolean {
+  return Object.values(conditionsOf(options)).some((value) => value !== undefined);
 }
 
 /** A state by its word. */
@@ -70,7 +81,13 @@ export function duration(text: string): string {
   }
 }
 
-function agentIn(url: string): string | undefined {
-  const path = URL.canParse(url) ? new URL(url).pathname : '';
-  return /\/agents\/([^/]+)/.exec(path)?.[1];
+function conditionsOf({ context, state, reason, waitsFor, olderThan, youngerThan }: FilterOptions): FilterOptions {
+  return { context, state, reason, waitsFor, olderThan, youngerThan };
+}
+
+/** Of `/agents/{agent}/{tenant}` and `/{tenant}`, with a card's path behind them or without. */
+function addressIn(url: string): { readonly agent?: string; readonly tenant?: string } {
+  const path = URL.canParse(url) ? new URL(url).pathname.replace(/\/\.well-known(\/.*)?$/, '') : '';
+  const [first, second, third] = path.split('/').filter((part) => part !== '');
+  return first === 'agents' ? { agent: second, tenant: third } : { tenant: first };
 }

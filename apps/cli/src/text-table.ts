@@ -10,6 +10,11 @@ export function textTable(headings: readonly string[], rows: readonly (readonly 
   return all.map(line).join('\n');
 }
 
+/** So many of something: `1 task`, `2 tasks`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** The first line of a text, cut where it is longer than `length` characters. */
 export function firstLine(text: string, length = 60): string {
   const [line = ''] = text.split('\n', 1);

@@ -26,7 +26,10 @@ export class ActiveRuns {
     this.unsubscribe = [
       this.signals.subscribe(ABORT_SIGNALS, (keys) => {
         // A signal may come late, when another run of the task is under way here: the lease tells which one is meant.
-        void this.renew((run) => keys === 'all' || keys.has(topicKey(run.lease)));
+        const isMeant = (run: ActiveRun) => keys === 'all' || keys.has(topicKey(run.lease));
+        void this.renew(isMeant);
+        // Others may see a task, and cancel it, before this process hears that it is committed.
+        for (const run of this.runs) if (!run.hasLease && isMeant(run)) void this.renewOnceAccepted(run);
       }),
       this.signals.subscribe(TASK_SIGNALS, (keys) => {
         for (const run of this.runs) if (keys === 'all' || keys.has(topicKey(run.lease))) run.signaled();
@@ -82,6 +85,12 @@ export class ActiveRuns {
       const due = (run: ActiveRun) => performance.now() - run.renewedAt >= interval / 2;
       this.renewing ??= this.renew(due).finally(() => (this.renewing = undefined));
     }
+  }
+
+  private async renewOnceAccepted(run: ActiveRun): Promise<void> {
+    // Where the task is not accepted, the run is stopped.
+    await run.accepted.catch(() => undefined);
+    await this.renew((other) => other === run);
   }
 
   private async renew(isDue: (run: ActiveRun) => boolean): Promise<void> {

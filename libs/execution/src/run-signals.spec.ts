@@ -47,7 +47,7 @@ describe(RunSignals, () => {
     await turns();
     // The database has looked already, and its answer is on its way.
     came.push('a');
-    const told = signals.refresh();
+    const told = signals.hear();
     for (let read = 0; read < 2; read++) {
       answers[read]!();
       await turns();

@@ -37,6 +37,11 @@ export class RunSignals {
     return this.take(name);
   }
 
+  /** The task has a new signal: that concerns the calls that wait, and those that have looked but do not wait yet. */
+  async hear(): Promise<void> {
+    if (this.reading || this.waits.listens) await this.refresh();
+  }
+
   /** Shows what has come to the calls that wait for it. */
   async refresh(): Promise<void> {
     // A read that is under way may have looked before this.

@@ -124,10 +124,8 @@ export class RunTurn {
     if (cause) throw new RunAbortedError('the run has ended', { cause });
   }
 
-  /** Told of a new signal, which concerns the calls that wait already. */
   private hearSignals(): void {
-    if (!this.waits.listens) return;
-    this.signals.refresh().catch((error: unknown) => this.log.warn({ err: error }, 'signals.not_read'));
+    this.signals.hear().catch((error: unknown) => this.log.warn({ err: error }, 'signals.not_read'));
   }
 
   /** From now on a handler that gives no sign of life for so long ends the run. */

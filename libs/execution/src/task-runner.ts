@@ -189,6 +189,8 @@ export class TaskRunner {
   private async afterOutage(run: ClaimedRun, log: RunLog, { cause }: DatabaseUnavailableError): Promise<void> {
     const { store, journal } = this.parts;
     log.warn({ err: cause }, 'run.interrupted');
+    // The lease of a run that began beside the acceptance of its task is there once that is committed.
+    await run.accepted;
     await store.leases.handBack(store.leaseDb, run.lease, null, OUTAGE_PAUSE_MS);
     journal.signalOutbox();
   }

@@ -16,6 +16,10 @@ type Transaction = Parameters<Store['outbox']['take']>[0];
 /** How long a draining worker looks for runs to hand back, and how often. */
 const HAND_BACK_MS = 5_000;
 const HAND_BACK_PAUSE_MS = 20;
+/** The same where the database could not take them. */
+const HAND_BACK_OUTAGE_MS = 250;
+/** How long a task that could not be read is left alone. */
+const UNREAD_PAUSE_MS = 1_000;
 
 /**
  * Runs tasks in this process, wherever they come from: an eager start, a job of the queue, or the reaper. The claim
@@ -108,9 +112,7 @@ export class WorkerPool implements LocalWorker {
 
   /** Runs tasks that were claimed so, each on its reserved slot. Returns at once. */
   startAll(rows: readonly WholeTaskRow[], agents: readonly Agent[]): void {
-    this.runAll(rows, agents).catch((error: unknown) => {
-      this.parts.logger.warn({ err: error, runs: rows.length }, 'run.not_loaded');
-    });
+    void this.runAll(rows, agents);
   }
 
   /** Takes no more tasks, gives the runs their time, then hands back what is left without burning an attempt. */
@@ -120,10 +122,14 @@ export class WorkerPool implements LocalWorker {
     this.draining.abort(new Error('the worker is draining'));
     let idle = await this.slots.idle(config.drainMs);
     let runs = 0;
-    // A slot may be taken by a claim or an acceptance whose answer is still to come: its run is handed back when it appears.
+    const stopped = new Set<ActiveRun>();
+    // A slot may be taken by a claim or an acceptance whose answer is still to come: its run is handed back when it
+    // appears. Where the database is away for a moment, it is asked again.
     for (const patience = performance.now() + HAND_BACK_MS; !idle && performance.now() < patience;) {
-      runs += await this.handBackAll();
-      idle = await this.slots.idle(HAND_BACK_PAUSE_MS);
+      for (const run of active.abortAll('the worker is shutting down')) stopped.add(run);
+      runs += await this.handBackAll(stopped);
+      idle = (await this.slots.idle(HAND_BACK_PAUSE_MS)) && stopped.size === 0;
+      if (stopped.size > 0) await delay(HAND_BACK_OUTAGE_MS);
     }
     if (runs > 0) {
       journal.signalOutbox();
@@ -132,15 +138,20 @@ export class WorkerPool implements LocalWorker {
     active.stop();
   }
 
-  private async handBackAll(): Promise<number> {
+  /** Gives back the leases of the runs, as far as the database takes them; leaves those among the runs that are still to do. */
+  private async handBackAll(runs: Set<ActiveRun>): Promise<number> {
     const { leases, leaseDb } = this.store;
-    const runs = this.parts.active.abortAll('the worker is shutting down');
     // A run that began beside the acceptance of its task has no lease to give back before that is committed.
-    const accepted = Promise.allSettled(runs.map((run) => run.accepted));
+    const accepted = Promise.allSettled([...runs].map((run) => run.accepted));
     await Promise.race([accepted, delay(HAND_BACK_MS, undefined, { ref: false })]);
     let handedBack = 0;
-    for (const { lease } of runs) {
-      if (await leases.handBack(leaseDb, lease, null, 0)) handedBack++;
+    try {
+      for (const run of runs) {
+        if (await leases.handBack(leaseDb, run.lease, null, 0)) handedBack++;
+        runs.delete(run);
+      }
+    } catch (error) {
+      this.parts.logger.warn({ err: error, runs: runs.size }, 'drain.hand_back_failed');
     }
     return handedBack;
   }
@@ -164,20 +175,35 @@ export class WorkerPool implements LocalWorker {
     return agent;
   }
 
-  /** Loads claimed tasks and runs them. */
+  /** Loads claimed tasks and runs them; those that cannot be read are handed back. */
   private async runAll(rows: readonly WholeTaskRow[], agents: readonly Agent[]): Promise<void> {
     const active = rows.map(({ tenantId, id, leaseToken }) =>
       this.parts.active.add({ tenantId, taskId: id, token: leaseToken }),
     );
-    const runs = await this.parts.loader.loadAll(rows).catch(async (error: unknown) => {
-      for (const [i, { lease }] of active.entries()) {
-        this.parts.active.remove(active[i]!);
-        this.slots.giveBack(agents[i]!);
-        await this.store.leases.handBack(this.store.db, lease, null, 0).catch(() => undefined);
-      }
-      throw error;
-    });
-    await Promise.all(runs.map((run, i) => this.execute(run, agents[i]!, active[i]!)));
+    const loaded = await this.loadAll(rows);
+    await Promise.all(
+      loaded.map((load, i) =>
+        load.status === 'fulfilled'
+          ? this.execute(load.value, agents[i]!, active[i]!)
+          : this.handBackUnread(load.reason, agents[i]!, active[i]!),
+      ),
+    );
+  }
+
+  /** Together; where that fails, each by itself: one that cannot be read stands in nobody's way. */
+  private async loadAll(rows: readonly WholeTaskRow[]): Promise<PromiseSettledResult<ClaimedRun>[]> {
+    const { loader } = this.parts;
+    const together = await loader.loadAll(rows).catch(() => undefined);
+    if (together) return together.map((value) => ({ status: 'fulfilled', value }));
+    return Promise.allSettled(rows.map((row) => loader.load(row)));
+  }
+
+  private async handBackUnread(error: unknown, agent: Agent, active: ActiveRun): Promise<void> {
+    const { tenantId, taskId } = active.lease;
+    this.parts.logger.warn({ err: error, tenant: tenantId, task: taskId }, 'run.not_loaded');
+    await this.store.leases.handBack(this.store.db, active.lease, null, UNREAD_PAUSE_MS).catch(() => undefined);
+    this.parts.active.remove(active);
+    this.slots.giveBack(agent);
   }
 
   private async execute(run: ClaimedRun, agent: Agent, active: ActiveRun): Promise<void> {

@@ -25,6 +25,12 @@ describe('loadConfig', () => {
     expect(refusalOf({ GRPC_PUBLIC_URL: target })).toContain('want host:port without a scheme');
   });
 
+  it('has nothing for operators behind a proxy, unless it is told to', () => {
+    expect(loadConfig({}).adminApi).toBe(true);
+    expect(loadConfig({ PUBLIC_URL: 'https://agents.example' }).adminApi).toBe(false);
+    expect(loadConfig({ PUBLIC_URL: 'https://agents.example', PERDURE_ADMIN: 'true' }).adminApi).toBe(true);
+  });
+
   it('treats an empty variable as unset', () => {
     expect(loadConfig({ PORT: '', DATABASE_URL: ' ' })).toEqual(loadConfig({}));
   });

@@ -26,7 +26,10 @@ export interface Config {
   readonly publicUrl?: string;
   /** PERDURE_ALLOW_PUBLIC (false): listen on addresses other than loopback although callers are not authenticated. */
   readonly allowPublic: boolean;
-  /** PERDURE_ADMIN (true): answer operators at `/admin/v1`, those that call from this machine. */
+  /**
+   * PERDURE_ADMIN (true; false beside PUBLIC_URL): answer operators at `/admin/v1`, those that call from this machine, as a
+   * proxy on it does too, for anybody.
+   */
   readonly adminApi: boolean;
   /** DATABASE_URL (none): the Postgres to use; without it one is started from the embedded binaries. */
   readonly databaseUrl?: string;
@@ -176,12 +179,14 @@ function addresses(env: Environment) {
     const wanted = 'a loopback address, or PERDURE_ALLOW_PUBLIC=true as well, since callers are not authenticated';
     env.refuse('HOST', host, wanted, host);
   }
+  const port = env.integer('PORT', 8080, { min: 0, max: 65_535 });
+  const publicUrl = env.url('PUBLIC_URL', ['http:', 'https:']);
   return {
     host,
     allowPublic,
-    adminApi: env.flag('PERDURE_ADMIN', true),
-    port: env.integer('PORT', 8080, { min: 0, max: 65_535 }),
-    publicUrl: env.url('PUBLIC_URL', ['http:', 'https:']),
+    port,
+    publicUrl,
+    adminApi: env.flag('PERDURE_ADMIN', publicUrl === undefined),
     ...grpc(env),
   };
 }

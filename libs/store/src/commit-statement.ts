@@ -20,6 +20,7 @@ export interface NewTask {
   readonly appends: AppendWrite[];
 }
 
+const WORKING = '2';
 const TERMINAL = '3, 4, 5, 7';
 
 const CREATE_TYPES = [
@@ -280,7 +281,7 @@ const appendParts = (from: number) => `
       snapshot_sequence = coalesce(a.snapshot_at, t.snapshot_sequence),
       lease_owner = case when a.release then null else t.lease_owner end,
       run_at = case when a.release then a.due else t.run_at end,
-      lost = case when a.release and a.state is null then 0 else t.lost end,
+      lost = case when a.release and coalesce(a.state, t.state) = ${WORKING} then 0 else t.lost end,
       listens = a.signals is not null,
       deadline = case when a.state in (${TERMINAL}) then null else t.deadline end
     from l a

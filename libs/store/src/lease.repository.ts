@@ -112,11 +112,11 @@ export class LeaseRepository {
     return rows;
   }
 
-  /** Tasks that have not ended by their deadline. */
+  /** Tasks that have not ended by their deadline, the earliest first, but for those whose row somebody is changing right now. */
   async pastDeadline(db: Queryable, limit: number): Promise<TaskKey[]> {
     const { rows } = await db.query<TaskKey>(
       `select tenant_id as "tenantId", id as "taskId" from perdure.tasks
-       where deadline <= now() order by deadline limit $1`,
+       where deadline <= now() order by deadline limit $1 for update skip locked`,
       [limit],
     );
     return rows;

@@ -165,8 +165,12 @@ export class TaskOperator {
     throw A2AError.invalidParams('place', `has no record in turn ${shown}: ${placeText(place)}`);
   }
 
-  /** Does it to each of the tasks, one after the other, and reports on each. */
+  /**
+   * Does it to each of the tasks, one after the other, and reports on each.
+   * @throws A2AError INVALID_PARAMS for a signal that no task would take.
+   */
   async act(action: OperatorAction, selection: Selection, dryRun = false): Promise<Page<ActionReport, TaskKey>> {
+    if (action.kind === 'signal') this.parts.signals.assertDeliverable(action);
     const { keys, next } = await this.selected(action, selection);
     const items: ActionReport[] = [];
     for (const key of keys) items.push(await this.report(key, action, dryRun));
@@ -190,9 +194,7 @@ export class TaskOperator {
     } catch (error) {
       if (error instanceof RepairRefusedError)
         return { tenant, id, outcome: 'refused', code: error.code, text: error.message };
-      if (error instanceof A2AError && error.violations.length === 0)
-        return { tenant, id, outcome: 'refused', code: error.reason, text: error.message };
-      if (error instanceof A2AError) throw error;
+      if (error instanceof A2AError) return { tenant, id, outcome: 'refused', code: error.reason, text: error.message };
       // The others are not to be left without their report.
       const errorId = randomUUID();
       logger.error({ err: error, errorId, tenant, task: id, action: action.kind }, 'operator.failed');

@@ -55,8 +55,12 @@ export class TaskSignals {
    * TASK_NOT_FOUND, UNSUPPORTED_OPERATION (the task has ended), RESOURCE_EXHAUSTED (it has too many signals).
    */
   async deliver(to: TaskKey, signal: TaskSignal): Promise<DeliveredSignal> {
-    if (!isSignalName(signal.name)) throw A2AError.invalidParams('name', `is not ${SIGNAL_NAME_RULE}`);
-    return this.bring(to, this.checked(signal), (row) => this.assertRoom(row));
+    return this.bring(to, this.ofOutside(signal), (row) => this.assertRoom(row));
+  }
+
+  /** @throws A2AError INVALID_PARAMS for a signal that no task would take. */
+  assertDeliverable(signal: TaskSignal): void {
+    this.ofOutside(signal);
   }
 
   /**
@@ -90,6 +94,11 @@ export class TaskSignals {
   private tell(to: TaskKey, { listens, leaseOwner, agent }: TaskRow): void {
     if (listens && !this.eager.wake(to, agent)) this.signals.publish(OUTBOX_SIGNALS);
     if (leaseOwner !== null) this.signals.publish(TASK_SIGNALS, topicKey(to));
+  }
+
+  private ofOutside(signal: TaskSignal): NewSignal {
+    if (!isSignalName(signal.name)) throw A2AError.invalidParams('name', `is not ${SIGNAL_NAME_RULE}`);
+    return this.checked(signal);
   }
 
   private checked({ name, value = null, key }: TaskSignal): NewSignal {

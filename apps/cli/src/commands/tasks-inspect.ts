@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import type { TaskStateJson, TaskStatusJson } from '#protocol';
 import { AdminClient } from '../admin-client.js';
-import { type FilterOptions, filterOf, limitOf, type TaskFilterJson, withFilter } from '../task-filter.js';
-import { TaskPrinter, textOf } from '../task-printer.js';
+import { type FilterOptions, filterOf, limitOf, type TaskFilterJson, tenantOf, withFilter } from '../task-filter.js';
+import { textOf } from '../task-printer.js';
 import { stateWord } from '../task-state-word.js';
 import { type Terminal } from '../terminal.js';
-import { firstLine, textTable } from '../text-table.js';
+import { counted, firstLine, textTable } from '../text-table.js';
 
 interface FindOptions extends FilterOptions {
   readonly limit: number;
@@ -17,13 +17,8 @@ interface InspectOptions {
   readonly json?: boolean;
 }
 
-interface JournalOptions extends InspectOptions {
-  readonly turn?: number;
-  readonly place?: string;
-}
-
 /** A task as `/admin/v1` shows it. */
-interface Operated {
+export interface Operated {
   readonly tenant: string;
   readonly id: string;
   readonly agent: string;
@@ -47,31 +42,15 @@ interface Operated {
   readonly signals: number;
 }
 
-interface Recorded {
-  readonly place: string;
-  readonly kind: string;
-  readonly name?: string;
-  readonly bytes: number;
-  readonly value?: unknown;
-}
-
-interface Logged {
-  readonly sequence: number;
-  readonly at: string;
-  readonly event: object;
-}
-
 const PAGE = 100;
 const VALUE_WIDTH = 80;
 
-/** `perdure tasks find|dead|inspect|events|journal`: what operators see of tasks, across tenants and agents. */
+/** `perdure tasks find|dead|inspect`: how tasks stand, across tenants and agents. */
 export function inspectCommands(terminal: Terminal): Command[] {
   return [
     findCommand(terminal, 'find', 'Finds tasks of all tenants and agents, the oldest of each tenant first.'),
     findCommand(terminal, 'dead', 'Lists dead letters: tasks that failed, and not by the word of their agent.'),
     inspectCommand(terminal),
-    eventsCommand(terminal),
-    journalCommand(terminal),
   ];
 }
 
@@ -96,11 +75,13 @@ function findCommand(terminal: Terminal, name: 'find' | 'dead', description: str
       const { tasks, more } = await found(AdminClient.at(url), filter, options.limit);
       if (options.json) return terminal.json(tasks, 2);
       if (tasks.length > 0) terminal.line(taskTable(tasks));
-      terminal.note(more ? `${tasks.length} tasks, and there are more: see --limit` : `${tasks.length} tasks`);
+      const count = counted(tasks.length, 'task');
+      terminal.note(more ? `${count}, and there are more: see --limit` : count);
     });
 }
 
-async function found(client: AdminClient, filter: TaskFilterJson, limit: number) {
+/** The first `limit` tasks that the filter finds, and whether there are more. */
+export async function found(client: AdminClient, filter: TaskFilterJson, limit: number) {
   const tasks: Operated[] = [];
   const list = pages(async (cursor) => {
     const page = { limit: Math.min(PAGE, limit - tasks.length + 1), cursor };
@@ -122,62 +103,11 @@ function inspectCommand(terminal: Terminal): Command {
     new Command('inspect').description('Shows how a task stands with the engine: what it waits for, and why.'),
   )
     .option('--json', 'print JSON')
-    .action(async (url: string, id: string, { tenant, json }: InspectOptions) => {
+    .action(async (url: string, id: string, { json, ...options }: InspectOptions) => {
+      const tenant = tenantOf(url, options);
       const task = await AdminClient.at(url).get<Operated>(`/${encodeURIComponent(id)}`, { tenant });
       if (json) return terminal.json(task, 2);
       terminal.line(aboutTask(task));
-    });
-}
-
-function eventsCommand(terminal: Terminal): Command {
-  return onTask(new Command('events').description('Prints the events of a task, each with its number and its time.'))
-    .option('--json', 'print one JSON object a line')
-    .action(async (url: string, id: string, { tenant, json }: InspectOptions) => {
-      const client = AdminClient.at(url);
-      const printer = new TaskPrinter(terminal);
-      const events = pages(async (cursor) => {
-        const path = `/${encodeURIComponent(id)}/events`;
-        const page = await client.get<{ events: Logged[]; nextCursor?: string }>(path, { tenant, cursor, limit: PAGE });
-        return { items: page.events, nextCursor: page.nextCursor };
-      });
-      for await (const event of events) {
-        if (json) terminal.json(event);
-        else {
-          terminal.line(`#${event.sequence} ${event.at}`);
-          printer.event(event.event);
-        }
-      }
-    });
-}
-
-function journalCommand(terminal: Terminal): Command {
-  return onTask(
-    new Command('journal').description('Prints what a turn of the task has recorded, in the order of the handler.'),
-  )
-    .option('--turn <number>', 'a turn before the current one', limitOf)
-    .option('--place <place>', 'one record, with the whole of its value')
-    .option('--json', 'print JSON')
-    .action(async (url: string, id: string, { tenant, turn, place, json }: JournalOptions) => {
-      const client = AdminClient.at(url);
-      const path = `/${encodeURIComponent(id)}/journal`;
-      if (place !== undefined) {
-        const record = await client.get<Recorded>(path, { tenant, turn, place });
-        return terminal.json(json ? record : (record.value ?? null), 2);
-      }
-      const records: Recorded[] = [];
-      const list = pages(async (cursor) => {
-        const page = await client.get<{ records: Recorded[]; nextCursor?: string }>(path, {
-          tenant,
-          turn,
-          cursor,
-          limit: PAGE,
-        });
-        return { items: page.records, nextCursor: page.nextCursor };
-      });
-      for await (const record of list) records.push(record);
-      if (json) return terminal.json(records, 2);
-      if (records.length > 0) terminal.line(journalTable(records));
-      terminal.note(`${records.length} records`);
     });
 }
 
@@ -227,7 +157,10 @@ function aboutTask(task: Operated): string {
     ['created', task.createdAt],
     ['turn', String(task.turn)],
     ['failures', `${task.attempt} of the handler, ${task.lost} of workers under it`],
-    ['counts', `${task.events} events, ${task.messages} messages, ${task.signals} signals`],
+    [
+      'counts',
+      [counted(task.events, 'event'), counted(task.messages, 'message'), counted(task.signals, 'signal')].join(', '),
+    ],
   ];
   return lines
     .filter((line): line is [string, string] => line[1] !== undefined)
@@ -248,11 +181,3 @@ const WAITS_FOR: Readonly<Record<string, string>> = {
   timer: 'timer: the end of a sleep, or of the pause of a step',
   retry: 'retry: the end of the pause after a failure',
 };
-
-function journalTable(records: readonly Recorded[]): string {
-  const rows = records.map(({ place, kind, name = '', bytes, value }) => [
-    ...[place, kind, name, String(bytes)],
-    value === undefined ? '' : firstLine(JSON.stringify(value), VALUE_WIDTH),
-  ]);
-  return textTable(['PLACE', 'KIND', 'NAME', 'BYTES', 'VALUE'], rows);
-}

@@ -1,8 +1,18 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { AdminClient } from '../admin-client.js';
 import { CliError, ExitCode } from '../cli-error.js';
-import { duration, type FilterOptions, filterOf, limitOf, type TaskFilterJson, withFilter } from '../task-filter.js';
+import {
+  duration,
+  type FilterOptions,
+  filterOf,
+  hasConditions,
+  limitOf,
+  type TaskFilterJson,
+  tenantOf,
+  withFilter,
+} from '../task-filter.js';
 import { type Terminal } from '../terminal.js';
+import { counted } from '../text-table.js';
 import { onServer } from './tasks-inspect.js';
 
 type Verb = 'retry' | 'redrive' | 'reset' | 'cancel' | 'signal';
@@ -88,10 +98,11 @@ function signalCommand(terminal: Terminal): Command {
     .option('--json', 'print JSON')
     .action(
       async (url: string, id: string, name: string, json: { value: unknown } | undefined, options: SignalOptions) => {
-        const { tenant, key } = options;
-        const body = { tenant, ids: [id], name, value: json?.value, key };
+        const body = { tenant: tenantOf(url, options), ids: [id], name, value: json?.value, key: options.key };
         const { results } = await AdminClient.at(url).post<{ results: Report[] }>('/signal', body);
-        print(terminal, results, options);
+        const printer = new ReportPrinter(terminal, options.json);
+        printer.print(results);
+        printer.end();
       },
     );
 }
@@ -111,13 +122,21 @@ export async function actOn(
   const client = AdminClient.at(url);
   const selection = selectionOf(verb, url, ids, options);
   const act = (dryRun: boolean) => reports(client, verb, { ...fields, ...selection, dryRun }, options.limit);
-  if ('filter' in selection && !options.dryRun && !options.yes && !(await confirmed(terminal, verb, await act(true))))
-    return;
-  print(terminal, await act(options.dryRun ?? false), options);
+  const isAsked = 'filter' in selection && !options.dryRun && !options.yes;
+  if (isAsked && !(await confirmed(terminal, verb, await possible(act(true))))) return;
+  const printer = new ReportPrinter(terminal, options.json);
+  try {
+    for await (const page of act(options.dryRun ?? false)) printer.print(page);
+  } finally {
+    printer.end();
+  }
 }
 
 function selectionOf(verb: Verb, url: string, ids: readonly string[], options: ActionOptions): Selection {
-  if (ids.length > 0) return { tenant: options.tenant, ids };
+  if (ids.length > 0 && hasConditions(options)) {
+    throw new CliError('Say which tasks by their ids, or by options such as --older-than, not by both.');
+  }
+  if (ids.length > 0) return { tenant: tenantOf(url, options), ids };
   const filter = filterOf(url, options);
   if (filter ?? verb === 'redrive') return { filter: filter ?? {} };
   throw new CliError(
@@ -125,30 +144,44 @@ function selectionOf(verb: Verb, url: string, ids: readonly string[], options: A
   );
 }
 
-/** By filter, page by page: each task comes once, also where it fails again meanwhile. */
-async function reports(client: AdminClient, verb: Verb, body: object, limit: number): Promise<Report[]> {
-  const all: Report[] = [];
+/** Page by page; by filter each task comes once, also where it fails again meanwhile. */
+async function* reports(
+  client: AdminClient,
+  verb: Verb,
+  body: Selection & { readonly dryRun: boolean },
+  limit: number,
+): AsyncGenerator<readonly Report[]> {
   if ('ids' in body) {
-    const ids = body.ids as readonly string[];
-    for (let from = 0; from < ids.length; from += PAGE) {
-      const page = { ...body, ids: ids.slice(from, from + PAGE) };
-      all.push(...(await client.post<{ results: Report[] }>(`/${verb}`, page)).results);
+    for (let from = 0; from < body.ids.length; from += PAGE) {
+      const page = { ...body, ids: body.ids.slice(from, from + PAGE) };
+      yield (await client.post<{ results: Report[] }>(`/${verb}`, page)).results;
     }
-    return all;
+    return;
   }
   let cursor: string | undefined;
+  let left = limit;
   do {
-    const page = { ...body, limit: Math.min(PAGE, limit - all.length), cursor };
+    const page = { ...body, limit: Math.min(PAGE, left), cursor };
     const { results, nextCursor } = await client.post<{ results: Report[]; nextCursor?: string }>(`/${verb}`, page);
-    all.push(...results);
+    yield results;
+    left -= results.length;
     cursor = nextCursor;
-  } while (cursor !== undefined && all.length < limit);
-  return all;
+  } while (cursor !== undefined && left > 0);
 }
 
-async function confirmed(terminal: Terminal, verb: Verb, planned: readonly Report[]): Promise<boolean> {
-  const count = planned.filter(({ outcome }) => outcome === 'possible').length;
-  const plan = `${verb}: ${tasksText(count)}`;
+/** How many tasks it can be done to. */
+async function possible(planned: AsyncIterable<readonly Report[]>): Promise<number> {
+  let count = 0;
+  for await (const page of planned) count += page.filter(({ outcome }) => outcome === 'possible').length;
+  return count;
+}
+
+async function confirmed(terminal: Terminal, verb: Verb, count: number): Promise<boolean> {
+  const plan = `${verb}: ${counted(count, 'task')}`;
+  if (count === 0) {
+    terminal.note(plan);
+    return false;
+  }
   if (!terminal.canAsk) {
     throw new CliError(`${plan}. Nothing is done yet: add --yes to do it, or --dry-run to see which.`, ExitCode.task);
   }
@@ -156,16 +189,27 @@ async function confirmed(terminal: Terminal, verb: Verb, planned: readonly Repor
   return /^y(es)?$/i.test(answer ?? '');
 }
 
-function print(terminal: Terminal, results: readonly Report[], { json }: { readonly json?: boolean }): void {
-  const refused = results.filter(({ outcome }) => outcome === 'refused').length;
-  if (refused > 0) terminal.exitCode = ExitCode.task;
-  if (json) return terminal.json(results, 2);
-  for (const { outcome, id, text } of results) terminal.line(`${outcome.padEnd(8)}  ${id}  ${text}`);
-  if (results.length !== 1) terminal.note(`${tasksText(results.length)}, ${refused} refused`);
-}
+/** Prints what became of each task as it comes, so that nothing which was done goes unsaid where a later page fails. */
+class ReportPrinter {
+  private readonly all: Report[] = [];
 
-function tasksText(count: number): string {
-  return count === 1 ? '1 task' : `${count} tasks`;
+  constructor(
+    private readonly terminal: Terminal,
+    private readonly json = false,
+  ) {}
+
+  print(reports: readonly Report[]): void {
+    this.all.push(...reports);
+    if (this.json) return;
+    for (const { outcome, id, text } of reports) this.terminal.line(`${outcome.padEnd(8)}  ${id}  ${text}`);
+  }
+
+  end(): void {
+    const refused = this.all.filter(({ outcome }) => outcome === 'refused').length;
+    if (refused > 0) this.terminal.exitCode = ExitCode.task;
+    if (this.json) this.terminal.json(this.all, 2);
+    else if (this.all.length !== 1) this.terminal.note(`${counted(this.all.length, 'task')}, ${refused} refused`);
+  }
 }
 
 /** Wrapped: a value of null, or of undefined, is a value too. */

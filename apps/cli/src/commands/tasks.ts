@@ -1,12 +1,15 @@
 import { Command } from 'commander';
-import type { ListTasksRequestJson, TaskJson, TaskStateJson } from '#protocol';
+import { A2A_ERRORS, type ListTasksRequestJson, type TaskJson, type TaskStateJson } from '#protocol';
+import { CallRefusedError } from '../call-error.js';
+import { CliError } from '../cli-error.js';
 import { connect, type Target, type TargetOptions, withTarget } from '../target.js';
-import { limitOf, stateOf, withConditions } from '../task-filter.js';
+import { hasConditions, limitOf, stateOf, withConditions } from '../task-filter.js';
 import { textOf, TaskPrinter } from '../task-printer.js';
 import { STATE_WORDS, stateWord } from '../task-state-word.js';
 import { type Terminal } from '../terminal.js';
 import { firstLine, textTable } from '../text-table.js';
 import { inspectCommands } from './tasks-inspect.js';
+import { logCommands } from './tasks-log.js';
 import { type ActionOptions, actOn, repairCommands, withSelection } from './tasks-repair.js';
 
 interface ListOptions extends TargetOptions {
@@ -33,7 +36,8 @@ export function tasksCommand(terminal: Terminal): Command {
     .addCommand(listCommand(terminal))
     .addCommand(getCommand(terminal))
     .addCommand(cancelCommand(terminal));
-  for (const command of [...inspectCommands(terminal), ...repairCommands(terminal)]) tasks.addCommand(command);
+  const operators = [...inspectCommands(terminal), ...logCommands(terminal), ...repairCommands(terminal)];
+  for (const command of operators) tasks.addCommand(command);
   return tasks;
 }
 
@@ -59,7 +63,7 @@ function getCommand(terminal: Terminal): Command {
     .option('--json', "print the protocol's JSON, with the task's messages")
     .action(async (url: string, id: string, options: TaskOptions) => {
       const { client, tenant } = await connect(url, options);
-      print(await client.call('GetTask', { tenant, id }), options, terminal);
+      print(await ofOneAgent(client.call('GetTask', { tenant, id })), options, terminal);
     });
 }
 
@@ -68,12 +72,23 @@ function cancelCommand(terminal: Terminal): Command {
   return withConditions(withSelection(withTarget(new Command('cancel').description('Cancels tasks.')))).action(
     async (url: string, ids: string[], options: TargetOptions & ActionOptions) => {
       const [id] = ids;
-      if (id === undefined || ids.length > 1 || options.dryRun)
+      if (id === undefined || ids.length > 1 || options.dryRun || hasConditions(options))
         return actOn(terminal, url, { verb: 'cancel', ids, options });
       const { client, tenant } = await connect(url, options);
-      print(await client.call('CancelTask', { tenant, id }), options, terminal);
+      print(await ofOneAgent(client.call('CancelTask', { tenant, id })), options, terminal);
     },
   );
+}
+
+/** A client asks one agent, of which a task of another agent is not known. */
+async function ofOneAgent(task: Promise<TaskJson>): Promise<TaskJson> {
+  try {
+    return await task;
+  } catch (error) {
+    const isUnknown = error instanceof CallRefusedError && error.code === A2A_ERRORS.TASK_NOT_FOUND.jsonRpc;
+    if (!isUnknown) throw error;
+    throw new CliError(`${error.message}. Is it another agent's, or another tenant's? See --agent and --tenant.`);
+  }
 }
 
 function print(task: TaskJson, { json }: TaskOptions, terminal: Terminal): void {

@@ -188,8 +188,9 @@ function routingName(fields: AdminFields, name: string): string | undefined {
   return text === undefined || ROUTING_NAME.test(text) ? text : fields.refuse(name, ROUTING_RULE);
 }
 
+/** A page holds no more than the setting says, whatever is asked for. */
 function limitOf(fields: AdminFields, { pageSizeMax }: Limits): number {
-  return fields.integer('limit', 1, pageSizeMax) ?? Math.min(PAGE, pageSizeMax);
+  return Math.min(fields.integer('limit', 1, MAX_SEQUENCE) ?? PAGE, pageSizeMax);
 }
 
 function cursorOf(fields: AdminFields): string | undefined {
