@@ -10,7 +10,13 @@ const engines = useEngines(database);
 const POINTS = 16;
 const STEPS = ['first', 'flaky', 'last', 'left 1', 'left 2', 'right'];
 
-it('comes to the same result whichever call it crashes before or after, and repeats no step', async () => {
+/** Steps that may be under way beside the point: done, and not recorded yet when the process dies. */
+function besides(point: number): string[] {
+  if (point >= 5 && point <= 8) return ['right'];
+  return point >= 9 && point <= 11 ? ['left 1', 'left 2'] : [];
+}
+
+it('comes to the same result whichever call it crashes before or after, and repeats no step but one under way beside it', async () => {
   const effects = new Map<string, string[]>();
   const reached = Array.from({ length: POINTS }, () => new Gate());
   const died = new Set<string>();
@@ -78,10 +84,18 @@ it('comes to the same result whichever call it crashes before or after, and repe
   await first.crash();
   const second = await engines.start({ config: { leaseMs: 600 } });
   for (const { id } of tasks) await tables.until(id!, 'COMPLETED');
-  for (const { id } of tasks) {
+  for (const [point, { id }] of tasks.entries()) {
     const task = await second.get(agent, id!);
     expect(JSON.parse(textOf(task.status?.message))).toEqual([true, { left: [1, 2], right: true }, 1]);
-    expect(effects.get(id!)!.toSorted()).toEqual(STEPS);
+    expect(
+      effects
+        .get(id!)!
+        .toSorted()
+        .filter((step, i, all) => step !== all[i - 1]),
+    ).toEqual(STEPS);
+    const twice = effects.get(id!)!.filter((step, i, all) => all.indexOf(step) < i);
+    expect(twice.length).toBeLessThanOrEqual(1);
+    expect(besides(point)).toEqual(expect.arrayContaining(twice));
     expect(task.artifacts).toHaveLength(1);
     expect((await tables.states(id!)).filter((state) => state === 'WORKING')).toHaveLength(2);
     expect(await tables.task(id!)).toMatchObject({ attempt: 0 });
