@@ -316,7 +316,7 @@ it('ends a circle of agents at the depth that is set', async () => {
   expect(innermost?.err?.message).toContain('PERDURE_DELEGATION_DEPTH');
 });
 
-it('goes on with the trace that its request names', async () => {
+it('goes on with the trace of its call, or the one that its request names', async () => {
   const engine = await engines.start();
   const child = engines.agent({ run: (task) => JSON.stringify(task.metadata.traceparent) });
   const parent = engines.agent({ run: async (task) => textOf((await task.delegate(child, 'go')).message) });
@@ -324,6 +324,14 @@ it('goes on with the trace that its request names', async () => {
   expect(JSON.parse(textOf(traceless.status?.message))).toMatch(
     new RegExp(`^00-${traceless.id!.replaceAll('-', '')}-[0-9a-f]{16}-01$`),
   );
+  const caller = { traceparent: `00-${'1f'.repeat(16)}-${'2e'.repeat(8)}-01` };
+  const called = await engine.send(parent, 'go', { caller });
+  expect(JSON.parse(textOf(called.status?.message))).toMatch(
+    new RegExp(`^00-${'1f'.repeat(16)}-(?!2e2e)[0-9a-f]{16}-01$`),
+  );
+  const named = { traceparent: `00-${'3d'.repeat(16)}-${'4c'.repeat(8)}-00` };
+  const both = await engine.send(parent, 'go', { caller, metadata: named });
+  expect(JSON.parse(textOf(both.status?.message))).toContain('3d3d');
   const outer = engines.agent({
     async run(task) {
       const traceparent = `00-${'ab'.repeat(16)}-${'cd'.repeat(8)}-00`;

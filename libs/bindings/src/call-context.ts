@@ -2,7 +2,13 @@ import { type Message } from '@bufbuild/protobuf';
 import { type AgentRegistry } from '#agents';
 import { type CallContext } from '#protocol';
 import { type PathAddress, resolveAddress } from './address.js';
-import { activatedExtensions, idempotencyKey, lastEventId, type ServiceParameters } from './service-parameters.js';
+import {
+  activatedExtensions,
+  idempotencyKey,
+  lastEventId,
+  type ServiceParameters,
+  traceparent,
+} from './service-parameters.js';
 
 /** Until callers are authenticated they are all this one. */
 const ANONYMOUS = 'anonymous';
@@ -24,6 +30,7 @@ export function callContext(request: Message, { agents, path, parameters, signal
     principal: ANONYMOUS,
     extensions: activatedExtensions(parameters, request, agent),
     idempotencyKey: idempotencyKey(parameters, request),
+    traceparent: traceparent(parameters),
     lastEventId: lastEventId(parameters),
     signal,
   };

@@ -36,6 +36,14 @@ function checkedKey(field: string, key: unknown): string {
   throw A2AError.invalidParams(field, 'must be 1 to 255 printable ASCII characters');
 }
 
+const TRACEPARENT = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** The caller's span (W3C Trace Context, section 3.2). What is not valid is passed over: a call does not fail for its trace. */
+export function traceparent(parameters: ServiceParameters): string | undefined {
+  const text = parameters('traceparent')?.trim();
+  return text !== undefined && TRACEPARENT.test(text) ? text : undefined;
+}
+
 /** The event number of `Last-Event-ID`, after which a stream resumes. Throws A2AError INVALID_PARAMS for anything but a whole number. */
 export function lastEventId(parameters: ServiceParameters): number | undefined {
   const text = parameters('last-event-id')?.trim() ?? '';

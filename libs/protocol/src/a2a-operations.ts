@@ -18,6 +18,8 @@ export interface CallContext {
    * makes the task under this id, or goes to it where it is there; and where no task has the id that the request names.
    */
   namedTask?: string;
+  /** The caller's span, as W3C Trace Context writes it. */
+  traceparent?: string;
   /** The sequence after which a stream resumes. */
   lastEventId?: number;
   /** Aborts when the caller is gone. */

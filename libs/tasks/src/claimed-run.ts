@@ -17,6 +17,8 @@ import { messageOf, taskOf, type TaskViews } from './task-view.js';
 export interface CallRequest {
   readonly metadata: JsonObject;
   readonly extensions: readonly string[];
+  /** The caller's span, as W3C Trace Context writes it. */
+  readonly traceparent?: string;
 }
 
 /** A message of the client, with what its call brought along. */
@@ -153,9 +155,9 @@ function byTask<Row extends TaskKey>(rows: readonly Row[]): Map<string, Row[]> {
 }
 
 /** As stored beside a message; null where the call brought nothing. */
-export function encodeRequest({ metadata, extensions }: CallRequest): string | null {
-  if (Object.keys(metadata).length === 0 && extensions.length === 0) return null;
-  return JSON.stringify({ metadata, extensions });
+export function encodeRequest({ metadata, extensions, traceparent }: CallRequest): string | null {
+  if (Object.keys(metadata).length === 0 && extensions.length === 0 && traceparent === undefined) return null;
+  return JSON.stringify({ metadata, extensions, traceparent });
 }
 
 /** What {@link encodeRequest} has stored. */

@@ -1,6 +1,6 @@
 export { Tasks } from './tasks.js';
 export { artifactOf, assertText, InvalidOutputError, metadataOf, outputParts, partsOf } from './agent-output.js';
-export { type ClaimedRun, type RunInput, RunLoader } from './claimed-run.js';
+export { type CallRequest, type ClaimedRun, type RunInput, RunLoader } from './claimed-run.js';
 export {
   delegatedMetadata,
   DELEGATION_KEY,

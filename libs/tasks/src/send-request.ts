@@ -46,7 +46,7 @@ export function checkSend(
   if (message.taskId !== '' && !isTaskId(message.taskId)) throw taskNotFound(message.taskId);
   return {
     message,
-    call: { metadata: metadata ?? {}, extensions: context.extensions },
+    call: { metadata: metadata ?? {}, extensions: context.extensions, traceparent: context.traceparent },
     historyLength: checkHistoryLength(configuration?.historyLength, 'configuration.historyLength'),
     returnImmediately: configuration?.returnImmediately ?? false,
     idempotency: idempotencyClaim(request, context),

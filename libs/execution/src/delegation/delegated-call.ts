@@ -25,6 +25,7 @@ import {
 import { DelegationState, type JournalRecord } from '#store';
 import {
   assertText,
+  type CallRequest,
   delegatedMetadata,
   delegationDepth,
   type DelegationOrigin,
@@ -175,8 +176,13 @@ export class DelegatedCall {
 
   private get origin(): DelegationOrigin {
     const { inputs, lease } = this.parts.turn.run;
-    return { taskId: lease.taskId, metadata: inputs.map(({ request }) => request.metadata) };
+    return { taskId: lease.taskId, metadata: inputs.map(({ request }) => originOf(request)) };
   }
+}
+
+/** A trace that the metadata names comes before that of the call. */
+function originOf({ metadata, traceparent }: CallRequest): JsonObject {
+  return traceparent === undefined ? metadata : { traceparent, ...metadata };
 }
 
 function messageOf(given: Content | DelegatedMessage): Message {
