@@ -40,6 +40,7 @@ module.exports = {
     },
     onlyIn('postgres-only-in-store-and-platform', ['store', 'platform'], '(pg|node-pg-migrate)/'),
     onlyIn('bullmq-only-in-execution-and-platform', ['execution', 'platform'], 'bullmq/'),
+    onlyIn('redis-only-in-platform', ['platform'], 'ioredis/'),
     onlyIn('grpc-only-in-bindings', ['bindings'], '(@grpc/[^/]+|grpc-health-check)/'),
     onlyIn('a2a-client-only-in-execution', ['execution'], '@a2a-js/sdk/'),
     onlyIn('fastify-only-in-bindings', ['bindings'], '(fastify|@nestjs/platform-fastify)/'),

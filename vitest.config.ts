@@ -22,12 +22,15 @@ export default defineConfig({
     sequence: { sequencer: LongestFirst },
     // Pure code beside its source needs no Postgres, so a run of that alone does not start one.
     projects: [
-      { extends: true, test: { name: 'unit', include: ['{apps,libs,examples}/**/*.spec.ts', 'test/model/*.spec.ts'] } },
+      {
+        extends: true,
+        test: { name: 'unit', include: ['{apps,libs,examples}/**/*.spec.ts', 'test/{model,chaos}/**/*.spec.ts'] },
+      },
       {
         extends: true,
         test: {
           name: 'postgres',
-          include: ['test/!(model)/**/*.spec.ts'],
+          include: ['test/!(model|chaos)/**/*.spec.ts'],
           globalSetup: ['test/support/global-setup.ts'],
         },
       },

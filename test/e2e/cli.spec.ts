@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig, packageVersion } from '#platform';
-import { type RunningServer, startServer } from '../../apps/server/src/server.js';
+import { type RunningProcess } from '../../apps/process/src/start-process.js';
+import { startServer } from '../../apps/server/src/server.js';
 import { cli, CliRun } from '../support/cli.js';
 import { useDatabase } from '../support/postgres.js';
 
 describe('perdure', () => {
   const database = useDatabase();
   let folder: string;
-  let server: RunningServer;
+  let server: RunningProcess;
   let agent: string;
 
   beforeAll(async () => {

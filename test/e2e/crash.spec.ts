@@ -6,6 +6,7 @@ import { type TaskJson } from '#protocol';
 import { EXAMPLE_AGENTS, TEST_AGENTS } from '../support/agent-folders.js';
 import { messageOf } from '../support/json-rpc.js';
 import { Ledger } from '../support/ledger.js';
+import { inEachMode } from '../support/modes.js';
 import { createDatabase, dropDatabase } from '../support/postgres.js';
 import { type ServerProcess, useServerProcesses } from '../support/server-process.js';
 import { type EventStream, stateOf, type StreamEvent, upTo } from '../support/sse-client.js';
@@ -17,7 +18,6 @@ const ENDED = new Set(['TASK_STATE_COMPLETED', 'TASK_STATE_FAILED', 'TASK_STATE_
 const PATIENCE = { timeout: 20_000, interval: 50 };
 const csv = readFileSync(join(EXAMPLE_AGENTS, 'csv-report/sales.csv'), 'utf8');
 const folder = temporaryFolder();
-const startServer = useServerProcesses();
 
 function settled(server: ServerProcess, agent: string, id: string): Promise<TaskJson> {
   return vi.waitFor(async () => {
@@ -45,6 +45,7 @@ describe('a server that is killed with kill -9 and started again on its embedded
   const ledger = new Ledger(join(folder, 'restart'));
   const once = { headers: { 'idempotency-key': 'order-1' } };
   const keyed = messageOf(ledger.message(3));
+  const startServer = useServerProcesses();
   const start = () => startServer({ agents: AGENTS, dataDir, env: { PERDURE_LEASE: `${LEASE_MS}ms` } });
   let server: ServerProcess;
   let undisturbed: TaskJson;
@@ -117,67 +118,70 @@ describe('a server that is killed with kill -9 and started again on its embedded
   });
 });
 
-describe('of two servers on one database', () => {
-  let databaseUrl: string;
-  let first: ServerProcess;
-  let second: ServerProcess;
-  beforeAll(async () => {
-    databaseUrl = await createDatabase();
-    second = await start();
-  });
-  beforeEach(async () => {
-    first = await start();
-  });
-  afterAll(async () => {
-    await second.kill();
-    await dropDatabase(databaseUrl);
-  });
-
-  function start(): Promise<ServerProcess> {
-    return startServer({ agents: AGENTS, databaseUrl, env: { PERDURE_LEASE: `${LEASE_MS}ms` } });
-  }
-
-  it('the second takes over what the first was running when it was killed, and nobody misses an event', async () => {
-    const ledger = new Ledger(join(folder, 'takeover'));
-    const { id } = await first.rpc('ledger').start(ledger.message(2));
-    const watching = await second.rpc('ledger').subscribe(id!, 0);
-    ledger.open(1);
-    await ledger.reached(2, first.pid);
-
-    await first.kill();
-    const killedAt = performance.now();
-    await ledger.reached(2, second.pid);
-    // The lease, the queue's second of grace, the reaper's half second, and a loaded machine.
-    expect(performance.now() - killedAt).toBeLessThan(LEASE_MS + 7_000);
-    ledger.open(2);
-
-    const events = await watching.all();
-    expect(ids(events)).toEqual(upTo(events.length));
-    expect(stateOf(events.at(-1)!)).toBe('TASK_STATE_COMPLETED');
-    expect(ledger.lines).toEqual(['step 1 in attempt 1', 'step 2 in attempt 1']);
-    expect(textsOf(await second.rpc('ledger').get(id!))).toEqual(['1;2;']);
-  });
-
-  it('the second finishes every task that the first had accepted before it was killed', async () => {
-    const accepted: string[] = [];
-    const client = first.rpc('csv-report');
-    const expected = textsOf(await second.rpc('csv-report').send(csv));
-    // Calls that are cut off may or may not have been accepted; those with an answer were.
-    const calls = upTo(60).map(async () => {
-      const task = await client.start(csv, { metadata: { delayMs: 50 } });
-      accepted.push(task.id!);
-      if (accepted.length === 40) first.signal('SIGKILL');
+inEachMode((mode) => {
+  describe('of two servers on one database', () => {
+    const startServer = useServerProcesses(mode);
+    let databaseUrl: string;
+    let first: ServerProcess;
+    let second: ServerProcess;
+    beforeAll(async () => {
+      databaseUrl = await createDatabase();
+      second = await start();
     });
-    await Promise.allSettled(calls);
-    await first.ended;
-    expect(accepted.length).toBeGreaterThanOrEqual(40);
+    beforeEach(async () => {
+      first = await start();
+    });
+    afterAll(async () => {
+      await second.kill();
+      await dropDatabase(databaseUrl);
+    });
 
-    for (const id of accepted) {
-      const task = await settled(second, 'csv-report', id);
-      expect(task.status?.state).toBe('TASK_STATE_COMPLETED');
-      expect(textsOf(task)).toEqual(expected);
+    function start(): Promise<ServerProcess> {
+      return startServer({ agents: AGENTS, databaseUrl, env: { PERDURE_LEASE: `${LEASE_MS}ms` } });
     }
-    await expectGaplessLogs(databaseUrl);
+
+    it('the second takes over what the first was running when it was killed, and nobody misses an event', async () => {
+      const ledger = new Ledger(join(folder, `takeover-${mode}`));
+      const { id } = await first.rpc('ledger').start(ledger.message(2));
+      const watching = await second.rpc('ledger').subscribe(id!, 0);
+      ledger.open(1);
+      await ledger.reached(2, first.pid);
+
+      await first.kill();
+      const killedAt = performance.now();
+      await ledger.reached(2, second.pid);
+      // The lease, the queue's second of grace, the reaper's half second, and a loaded machine.
+      expect(performance.now() - killedAt).toBeLessThan(LEASE_MS + 7_000);
+      ledger.open(2);
+
+      const events = await watching.all();
+      expect(ids(events)).toEqual(upTo(events.length));
+      expect(stateOf(events.at(-1)!)).toBe('TASK_STATE_COMPLETED');
+      expect(ledger.lines).toEqual(['step 1 in attempt 1', 'step 2 in attempt 1']);
+      expect(textsOf(await second.rpc('ledger').get(id!))).toEqual(['1;2;']);
+    });
+
+    it('the second finishes every task that the first had accepted before it was killed', async () => {
+      const accepted: string[] = [];
+      const client = first.rpc('csv-report');
+      const expected = textsOf(await second.rpc('csv-report').send(csv));
+      // Calls that are cut off may or may not have been accepted; those with an answer were.
+      const calls = upTo(60).map(async () => {
+        const task = await client.start(csv, { metadata: { delayMs: 50 } });
+        accepted.push(task.id!);
+        if (accepted.length === 40) first.signal('SIGKILL');
+      });
+      await Promise.allSettled(calls);
+      await first.ended;
+      expect(accepted.length).toBeGreaterThanOrEqual(40);
+
+      for (const id of accepted) {
+        const task = await settled(second, 'csv-report', id);
+        expect(task.status?.state).toBe('TASK_STATE_COMPLETED');
+        expect(textsOf(task)).toEqual(expected);
+      }
+      await expectGaplessLogs(databaseUrl);
+    });
   });
 });
 

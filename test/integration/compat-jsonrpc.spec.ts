@@ -1,18 +1,15 @@
-import { create, fromJson, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
+import { create, fromJson, type JsonObject } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   A2AError,
   type A2AErrorReason,
   type A2AOperations,
-  AgentCardSchema,
   type CallContext,
-  ListTaskPushNotificationConfigsResponseSchema,
   SendMessageResponseSchema,
   StreamResponseSchema,
-  TaskPushNotificationConfigSchema,
   TaskSchema,
 } from '#protocol';
-import { scriptOperation, type SeenRequests, unscript } from '../support/scripted-operations.js';
+import { scriptOperation, scriptStream, type SeenRequests, unscript } from '../support/scripted-operations.js';
 import { type Answer, type ScriptedServer, scriptedAgent, startScriptedServer } from '../support/scripted-server.js';
 
 const TIME = '2026-01-02T03:04:05.678Z';
@@ -41,25 +38,17 @@ function post(method: string, params?: unknown, headers: Record<string, string |
 }
 
 /** Scripts a unary operation: it gives `result`, or throws it. */
-function script(name: keyof A2AOperations, result: unknown): void {
+function script(name: keyof A2AOperations, result: JsonObject | Error): void {
   scriptOperation(server, name, result, seen);
 }
 
 /** Scripts a streaming operation: it gives the events numbered from 1, and throws what is an error. */
-function scriptStream(name: keyof A2AOperations, ...events: (JsonValue | Error)[]): void {
-  Object.assign(server.script, {
-    [name]: async function* (request: unknown, context: CallContext) {
-      seen.push([request, context]);
-      for (const [index, event] of events.entries()) {
-        if (event instanceof Error) throw event;
-        yield { sequence: index + 1, message: fromJson(StreamResponseSchema, event), json: '{"not":"this"}' };
-      }
-    },
-  });
+function stream(name: keyof A2AOperations, ...events: (JsonObject | Error)[]): void {
+  scriptStream(server, name, events, seen);
 }
 
 function task(id: string, state = 'TASK_STATE_WORKING') {
-  return fromJson(TaskSchema, { id, contextId: 'c-1', status: { state, timestamp: TIME } });
+  return { id, contextId: 'c-1', status: { state, timestamp: TIME } };
 }
 
 describe('0.3 over JSON-RPC', () => {
@@ -72,7 +61,7 @@ describe('0.3 over JSON-RPC', () => {
   const TASK_03 = { kind: 'task', id: 't-1', contextId: 'c-1', status: { state: 'working', timestamp: TIME } };
 
   it('answers message/send with the bare task', async () => {
-    script('sendMessage', create(SendMessageResponseSchema, { payload: { case: 'task', value: task('t-1') } }));
+    script('sendMessage', { task: task('t-1') });
     const answer = await post('message/send', { message: MESSAGE, metadata: {} });
     expect(answer.status).toBe(200);
     expect(answer.headers['content-type']).toMatch('application/json');
@@ -86,7 +75,7 @@ describe('0.3 over JSON-RPC', () => {
 
   it('answers message/send with the bare message, where the agent made no task', async () => {
     const message = { messageId: 'm-2', contextId: 'c-1', role: 'ROLE_AGENT', parts: [{ text: 'No.' }] };
-    script('sendMessage', fromJson(SendMessageResponseSchema, { message }));
+    script('sendMessage', { message });
     const { body } = await post('message/send', { message: MESSAGE });
     const parts = [{ kind: 'text', text: 'No.' }];
     expect(body.result).toEqual({ kind: 'message', messageId: 'm-2', contextId: 'c-1', role: 'agent', parts });
@@ -120,7 +109,7 @@ describe('0.3 over JSON-RPC', () => {
   });
 
   it('streams bare events, each with its number, for message/stream', async () => {
-    scriptStream(
+    stream(
       'sendStreamingMessage',
       { task: { id: 't-1', contextId: 'c-1', status: { state: 'TASK_STATE_SUBMITTED', timestamp: TIME } } },
       {
@@ -150,12 +139,12 @@ describe('0.3 over JSON-RPC', () => {
   });
 
   it('streams what follows for tasks/resubscribe, and sends a task that has ended once', async () => {
-    scriptStream('subscribeToTask', { task: { id: 't-1', status: { state: 'TASK_STATE_WORKING' } } });
+    stream('subscribeToTask', { task: { id: 't-1', status: { state: 'TASK_STATE_WORKING' } } });
     const open = await post('tasks/resubscribe', { id: 't-1' }, { 'last-event-id': '7' });
     expect(eventsOf(open)).toEqual([expect.objectContaining({ kind: 'task', id: 't-1' })]);
     expect(seen[0]![1].lastEventId).toBe(7);
 
-    scriptStream('subscribeToTask', new A2AError('UNSUPPORTED_OPERATION'));
+    stream('subscribeToTask', new A2AError('UNSUPPORTED_OPERATION'));
     script('getTask', task('t-1', 'TASK_STATE_COMPLETED'));
     const ended = await post('tasks/resubscribe', { id: 't-1' });
     expect(eventsOf(ended)).toEqual([{ ...TASK_03, status: { state: 'completed', timestamp: TIME } }]);
@@ -163,22 +152,19 @@ describe('0.3 over JSON-RPC', () => {
 
   it('tells a stream that fails by an error event, and one that does not open by a plain answer', async () => {
     const error = { code: -32001, message: 'Task not found' };
-    scriptStream('subscribeToTask', { task: { id: 't-1' } }, new A2AError('TASK_NOT_FOUND'));
+    stream('subscribeToTask', { task: { id: 't-1' } }, new A2AError('TASK_NOT_FOUND'));
     const text = (await post('tasks/resubscribe', { id: 't-1' })).text;
     expect(JSON.parse(/event: error\ndata: (.*)\n/.exec(text)![1]!)).toMatchObject({ id: 'r1', error });
-    scriptStream('subscribeToTask', new A2AError('TASK_NOT_FOUND'));
+    stream('subscribeToTask', new A2AError('TASK_NOT_FOUND'));
     expect((await post('tasks/resubscribe', { id: 't-1' })).body).toMatchObject({ id: 'r1', error });
   });
 
   it('sets, gets, lists and deletes webhooks in its own shape', async () => {
-    const config = fromJson(TaskPushNotificationConfigSchema, { taskId: 't-1', id: 'p', url: 'https://h.example/' });
+    const config = { taskId: 't-1', id: 'p', url: 'https://h.example/' };
     const shown = { taskId: 't-1', pushNotificationConfig: { id: 'p', url: 'https://h.example/' } };
     script('createTaskPushNotificationConfig', config);
     script('getTaskPushNotificationConfig', config);
-    script(
-      'listTaskPushNotificationConfigs',
-      create(ListTaskPushNotificationConfigsResponseSchema, { configs: [config] }),
-    );
+    script('listTaskPushNotificationConfigs', { configs: [config] });
     script('deleteTaskPushNotificationConfig', {});
     const of = (action: string, params: unknown) => post(`tasks/pushNotificationConfig/${action}`, params);
     const named = { id: 't-1', pushNotificationConfigId: 'p' };
@@ -196,7 +182,7 @@ describe('0.3 over JSON-RPC', () => {
 
   it('gives the extended card as a card that 0.3 reads', async () => {
     const supportedInterfaces = [{ url: 'https://a.example', protocolBinding: 'JSONRPC', protocolVersion: '1.0' }];
-    script('getExtendedAgentCard', fromJson(AgentCardSchema, { name: 'A', supportedInterfaces }));
+    script('getExtendedAgentCard', { name: 'A', supportedInterfaces });
     const { body } = await post('agent/getAuthenticatedExtendedCard');
     expect(body.result).toMatchObject({ name: 'A', url: 'https://a.example', protocolVersion: '0.3.0' });
   });
@@ -301,7 +287,7 @@ describe('the first dialect over JSON-RPC', () => {
   function known(state?: string) {
     return async (_request: unknown, context: CallContext) => {
       seen.push([_request, context]);
-      return task(context.namedTask ?? '', state);
+      return fromJson(TaskSchema, task(context.namedTask ?? '', state));
     };
   }
 
@@ -327,7 +313,7 @@ describe('the first dialect over JSON-RPC', () => {
       expect(own.body.result).toEqual({ id: 'mine', sessionId: 'c-1', status: { state: 'working', timestamp: TIME } });
       expect(seen[0]).toMatchObject([{ id: 'mine' }, { namedTask: expect.stringMatching(/^[0-9a-f-]{36}$/) }]);
 
-      server.script[operation] = async () => task('0190f2f0-0000-7000-8000-000000000000');
+      server.script[operation] = async () => fromJson(TaskSchema, task('0190f2f0-0000-7000-8000-000000000000'));
       const other = await post(method, { id: '0190F2F0-0000-7000-8000-000000000000' });
       expect(other.body.result).toMatchObject({ kind: 'task', id: '0190f2f0-0000-7000-8000-000000000000' });
     },
@@ -368,7 +354,7 @@ describe('the first dialect over JSON-RPC', () => {
   });
 
   it('sets and gets a webhook of the task', async () => {
-    const config = fromJson(TaskPushNotificationConfigSchema, { taskId: 'x', url: 'https://h.example/' });
+    const config = { taskId: 'x', url: 'https://h.example/' };
     script('createTaskPushNotificationConfig', config);
     script('getTaskPushNotificationConfig', config);
     const shown = { id: 'mine', pushNotificationConfig: { url: 'https://h.example/' } };

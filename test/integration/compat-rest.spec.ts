@@ -1,27 +1,12 @@
-import { create, fromJson, type JsonObject } from '@bufbuild/protobuf';
+import { type JsonObject } from '@bufbuild/protobuf';
 import { request as httpRequest } from 'undici';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import {
-  A2AError,
-  type A2AErrorReason,
-  type A2AOperations,
-  AgentCardSchema,
-  type CallContext,
-  ListTaskPushNotificationConfigsResponseSchema,
-  SendMessageResponseSchema,
-  StreamResponseSchema,
-  TaskPushNotificationConfigSchema,
-  TaskSchema,
-} from '#protocol';
-import { scriptOperation, type SeenRequests, unscript } from '../support/scripted-operations.js';
+import { A2AError, type A2AErrorReason, type A2AOperations } from '#protocol';
+import { scriptOperation, scriptStream, type SeenRequests, unscript } from '../support/scripted-operations.js';
 import { type ScriptedServer, startScriptedServer } from '../support/scripted-server.js';
 
 const TIME = '2026-01-02T03:04:05.678Z';
-const TASK = fromJson(TaskSchema, {
-  id: 't-1',
-  contextId: 'c-1',
-  status: { state: 'TASK_STATE_CANCELED', timestamp: TIME },
-});
+const TASK = { id: 't-1', contextId: 'c-1', status: { state: 'TASK_STATE_CANCELED', timestamp: TIME } };
 /** As package a2a.v1 writes it. */
 const TASK_03 = { id: 't-1', contextId: 'c-1', status: { state: 'TASK_STATE_CANCELLED', timestamp: TIME } };
 const MESSAGE_03 = { messageId: 'm-1', role: 'ROLE_USER', content: [{ text: 'Hi' }] };
@@ -56,13 +41,13 @@ async function call(
 }
 
 /** Scripts a unary operation: it gives `result`, or throws it. */
-function script(name: keyof A2AOperations, result: unknown): void {
+function script(name: keyof A2AOperations, result: JsonObject | Error): void {
   scriptOperation(server, name, result, seen);
 }
 
 describe('0.3 over HTTP and JSON', () => {
   it('sends a message, waiting for the task only where the configuration says so or is absent', async () => {
-    script('sendMessage', create(SendMessageResponseSchema, { payload: { case: 'task', value: TASK } }));
+    script('sendMessage', { task: TASK });
     for (const configuration of [undefined, { blocking: true }, { historyLength: 2 }]) {
       const { status, json } = await call('POST', '/v1/message:send', { message: MESSAGE_03, configuration });
       expect({ status, json }).toEqual({ status: 200, json: { task: TASK_03 } });
@@ -73,14 +58,14 @@ describe('0.3 over HTTP and JSON', () => {
 
   it('answers with a message under its name of 0.3', async () => {
     const message = { messageId: 'm-2', role: 'ROLE_AGENT', parts: [{ raw: 'AAEC', mediaType: 'image/png' }] };
-    script('sendMessage', fromJson(SendMessageResponseSchema, { message }));
+    script('sendMessage', { message });
     const { json } = await call('POST', '/v1/message:send', { message: MESSAGE_03 });
     const content = [{ file: { fileWithBytes: 'AAEC', mimeType: 'image/png' } }];
     expect(json).toEqual({ message: { messageId: 'm-2', role: 'ROLE_AGENT', content } });
   });
 
   it('reads snake_case too, at every address', async () => {
-    script('sendMessage', create(SendMessageResponseSchema, { payload: { case: 'task', value: TASK } }));
+    script('sendMessage', { task: TASK });
     const message = { message_id: 'm-1', role: 'ROLE_USER', content: [{ text: 'Hi' }], context_id: 'c-9' };
     for (const base of ['', '/agents/other', '/acme', '/agents/other/acme']) {
       expect((await call('POST', `${base}/v1/message:send`, { message })).status, base).toBe(200);
@@ -109,19 +94,16 @@ describe('0.3 over HTTP and JSON', () => {
   });
 
   it('streams bare messages of its package, each with its number', async () => {
-    async function* events(request: unknown, context: CallContext) {
-      seen.push([request, context]);
-      const artifact = { artifactId: 'a', parts: [{ text: 'x' }] };
-      const status = { state: 'TASK_STATE_COMPLETED', timestamp: TIME };
-      const updates: JsonObject[] = [
-        { artifactUpdate: { taskId: 't-1', contextId: 'c-1', artifact, append: true, lastChunk: true } },
-        { statusUpdate: { taskId: 't-1', contextId: 'c-1', status } },
+    const update = { taskId: 't-1', contextId: 'c-1' };
+    const chunk = { artifactId: 'a', parts: [{ text: 'x' }] };
+    const status = { state: 'TASK_STATE_COMPLETED', timestamp: TIME };
+    for (const operation of ['sendStreamingMessage', 'subscribeToTask'] as const) {
+      const events: JsonObject[] = [
+        { artifactUpdate: { ...update, artifact: chunk, append: true, lastChunk: true } },
+        { statusUpdate: { ...update, status } },
       ];
-      for (const [index, event] of updates.entries()) {
-        yield { sequence: index + 1, message: fromJson(StreamResponseSchema, event) };
-      }
+      scriptStream(server, operation, events, seen);
     }
-    Object.assign(server.script, { sendStreamingMessage: events, subscribeToTask: events });
     const artifact = '{"artifactId":"a","parts":[{"text":"x"}]}';
     const expected =
       `id: 1\ndata: {"artifactUpdate":{"taskId":"t-1","contextId":"c-1","artifact":${artifact},"append":true,"lastChunk":true}}\n\n` +
@@ -137,22 +119,17 @@ describe('0.3 over HTTP and JSON', () => {
   });
 
   it('sends a task that has ended once, where 1.0 refuses to subscribe', async () => {
-    server.script.subscribeToTask = async function* () {
-      throw new A2AError('UNSUPPORTED_OPERATION');
-    };
+    scriptStream(server, 'subscribeToTask', [new A2AError('UNSUPPORTED_OPERATION')], seen);
     script('getTask', TASK);
     const { text } = await call('POST', '/v1/tasks/t-1:subscribe');
     expect(text).toContain(`data: ${JSON.stringify({ task: TASK_03 })}\n\n`);
   });
 
   it('creates, gets, lists and deletes webhooks under their resource names', async () => {
-    const config = fromJson(TaskPushNotificationConfigSchema, { taskId: 't-1', id: 'p', url: 'https://h.example/' });
+    const config = { taskId: 't-1', id: 'p', url: 'https://h.example/' };
     script('createTaskPushNotificationConfig', config);
     script('getTaskPushNotificationConfig', config);
-    script(
-      'listTaskPushNotificationConfigs',
-      create(ListTaskPushNotificationConfigsResponseSchema, { configs: [config] }),
-    );
+    script('listTaskPushNotificationConfigs', { configs: [config] });
     script('deleteTaskPushNotificationConfig', {});
     const name = 'tasks/t-1/pushNotificationConfigs/p';
     const shown = { name, pushNotificationConfig: { id: 'p', url: 'https://h.example/' } };
@@ -173,7 +150,7 @@ describe('0.3 over HTTP and JSON', () => {
 
   it('gives the extended card in the shape of its package', async () => {
     const supportedInterfaces = [{ url: 'https://a.example', protocolBinding: 'JSONRPC', protocolVersion: '1.0' }];
-    script('getExtendedAgentCard', fromJson(AgentCardSchema, { name: 'A', supportedInterfaces }));
+    script('getExtendedAgentCard', { name: 'A', supportedInterfaces });
     const { json } = await call('GET', '/v1/card');
     expect(json).toMatchObject({
       name: 'A',

@@ -1,8 +1,9 @@
 import { afterEach, expect, it } from 'vitest';
 import { CommitProxy, type Moment } from '../support/commit-proxy.js';
-import { looked } from '../support/delegations.js';
+import { looked, peerTask } from '../support/delegations.js';
 import { textOf, useEngines } from '../support/engine.js';
 import { Gate } from '../support/gate.js';
+import { listening } from '../support/hasten.js';
 import { useDatabase } from '../support/postgres.js';
 import { aTask, useScriptedAgents } from '../support/scripted-agent.js';
 import { useTables } from '../support/task-tables.js';
@@ -13,6 +14,8 @@ const engines = useEngines(database);
 const peers = useScriptedAgents();
 const proxies: CommitProxy[] = [];
 const CONFIG = { leaseMs: 500 };
+/** A backend that waits for a lock. */
+const WAITS = { pid: expect.any(Number) as number, waits: true };
 const MOMENTS: readonly Moment[] = ['its answer is lost', 'the next one is sent'];
 
 afterEach(async () => {
@@ -102,4 +105,22 @@ it('sends one message to a peer elsewhere, wherever in between the process dies'
     expect(sent.get(id)?.size).toBe(1);
     return Promise.resolve();
   });
+});
+
+it('tells the task what has come of it, although the database fails just then', async () => {
+  const engine = await engines.start({ config: { databaseTimeoutMs: 500, leaseMs: 1_000 } });
+  const gate = new Gate();
+  const child = engines.agent({ run: () => gate.opened.then(() => 'done') });
+  const parent = engines.agent({ run: async (task) => textOf((await task.delegate(child, 'go')).message) });
+  const { id } = await engine.submit(parent, 'go');
+  await listening(tables, id!);
+  await peerTask(tables, id!);
+  // The child can end; to tell the parent takes its row, and takes too long.
+  const letGo = await tables.hold(id!);
+  gate.open();
+  await tables.untilBlocked('perdure');
+  await tables.waitFor(async () => expect(await tables.backends('perdure')).not.toContainEqual(WAITS));
+  await letGo();
+  await tables.until(id!, 'COMPLETED');
+  expect(textOf((await engine.get(parent, id!)).status?.message)).toBe('done');
 });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type AppendWrite, type CreateWrite, type GroupCommitter, LeaseLostError } from '#store';
-import { append, COMMITTER, creation, settlement, useCommitters } from '../support/committer.js';
+import { append, COMMITTER, creation, sessionOf, settlement, useCommitters } from '../support/committer.js';
 import { DatabaseProxy } from '../support/database-proxy.js';
 import { useDatabase } from '../support/postgres.js';
 import { useTables } from '../support/task-tables.js';
@@ -186,11 +186,44 @@ it('refuses new tasks once the database has been away for its time, keeps what r
   expect(await eventsOf([task, waiting, late])).toEqual([2, 0, 0]);
 });
 
+it('leaves a session that takes no writes any more, and writes on another one what runs have given it', async () => {
+  const committer = await startCommitter(database.url);
+  const task = creation();
+  await committer.submit(task);
+  await sessionOf(committer).query('set default_transaction_read_only = on');
+  const created = creation();
+  const [kept, refused] = await Promise.allSettled(
+    [append(task, ['a']), created].map((each) => committer.submit(each)),
+  );
+  expect(kept).toMatchObject({ status: 'fulfilled' });
+  // Nothing was written, and its caller can be told so at once.
+  expect(refused).toMatchObject({ status: 'rejected', reason: { reason: 'UNAVAILABLE', retryAfterMs: 1_000 } });
+  await committer.submit(append(task, ['b'], { base: 2 }));
+  expect(await eventsOf([task, created])).toEqual([3, 0]);
+});
+
+it('does not settle for a database that takes no writes: it waits for one that does', async () => {
+  const committer = await startCommitter(database.url, { answerTimeoutMs: 300 });
+  const task = creation();
+  await committer.submit(task);
+  const name = new URL(database.url).pathname.slice(1);
+  await tables.rows(`alter database ${name} set default_transaction_read_only = on`);
+  await terminate();
+  const kept = committer.submit(append(task, ['a']));
+  const waiting = committer.submit(creation());
+  await expect(waiting).rejects.toMatchObject({ reason: 'UNAVAILABLE', retryAfterMs: 1_000 });
+  await expect(committer.check()).rejects.toThrow('not connected');
+  await tables.rows(`alter database ${name} reset default_transaction_read_only`);
+  await kept;
+  await committer.submit(creation());
+  expect(await eventsOf([task])).toEqual([2]);
+});
+
 it('is not misled by a code of Node’s that looks like one of Postgres’', async () => {
   const committer = await startCommitter(database.url);
   const task = creation();
-  const { client } = committer as unknown as { client: { query: (...args: unknown[]) => Promise<unknown> } };
-  client.query = () => Promise.reject(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+  const session: { query: (...args: unknown[]) => unknown } = sessionOf(committer);
+  session.query = () => Promise.reject(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
   await committer.submit(task);
   expect(await eventsOf([task])).toEqual([1]);
 });

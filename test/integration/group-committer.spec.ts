@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type pg from 'pg';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   type AppendWrite,
@@ -9,7 +8,7 @@ import {
   InputPendingError,
   LeaseLostError,
 } from '#store';
-import { append, creation, settlement, useCommitters } from '../support/committer.js';
+import { append, creation, sessionOf, settlement, useCommitters } from '../support/committer.js';
 import { useDatabase } from '../support/postgres.js';
 import { useTables } from '../support/task-tables.js';
 
@@ -42,7 +41,7 @@ describe('on empty tables', () => {
   async function plans(writes: (task: CreateWrite) => (CreateWrite | AppendWrite)[]): Promise<string> {
     const notices: string[] = [];
     const committer = await startCommitter(database.url);
-    const { client } = committer as unknown as { client: pg.Client };
+    const client = sessionOf(committer);
     client.on('notice', ({ message }) => notices.push(message ?? ''));
     await client.query(`load 'auto_explain'`);
     await client.query(`set auto_explain.log_min_duration = 0; set client_min_messages = log`);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { type Worker } from 'node:worker_threads';
 import { createFileRegistry, fromBinary } from '@bufbuild/protobuf';
 import { type FileDescriptorProto, FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import {
@@ -15,12 +16,12 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { protoPath } from 'grpc-health-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ConfigError, loadConfig } from '#platform';
 import { A2AService, type Role, TaskSchema } from '#protocol';
 import { create } from '@bufbuild/protobuf';
 import { GrpcClient } from '../support/grpc-client.js';
-import { type ScriptedServer, startScriptedServer } from '../support/scripted-server.js';
+import { deferred, type ScriptedServer, startScriptedServer } from '../support/scripted-server.js';
 
 const require = createRequire(import.meta.url);
 const pem = (name: string) => join(import.meta.dirname, '../support/tls', `${name}.pem`);
@@ -179,6 +180,34 @@ describe('the health service', () => {
     });
 
     expect(answer).toEqual({ status: 'NOT_SERVING' });
+  });
+});
+
+describe('the thread of gRPC', () => {
+  it('is followed by another one on the same port when it ends, and what it had begun is given up', async () => {
+    const threads: Worker[] = [];
+    const count = (thread: Worker) => void threads.push(thread);
+    process.on('worker', count);
+    const server = await started();
+    const client = closing(new GrpcClient(server.grpc));
+    const [begun, givenUp] = [deferred(), deferred()];
+    server.script.listTasks = async (_request, { signal }) => {
+      signal.addEventListener('abort', givenUp.resolve, { once: true });
+      begun.resolve();
+      await givenUp.promise;
+      throw signal.reason;
+    };
+    const lost = client.call('listTasks', {}).catch((error: unknown) => error);
+    await begun.promise;
+
+    await threads[0]!.terminate();
+
+    await givenUp.promise;
+    expect(await lost).toMatchObject({ code: status.UNAVAILABLE });
+    await vi.waitFor(async () => expect((await client.call('getTask', { id: 't' })).message.id).toBe('t'), 20_000);
+    expect(threads).toHaveLength(2);
+    expect(server.log.map(({ msg }) => msg)).toEqual(['grpc.thread_ended']);
+    process.off('worker', count);
   });
 });
 

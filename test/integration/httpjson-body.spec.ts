@@ -1,28 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { HttpJsonClient } from '../support/http-json.js';
-import { type HttpAnswer } from '../support/json-rpc.js';
-import { scriptAllOperations, type SeenCall } from '../support/scripted-operations.js';
-import { type ScriptedServer, startScriptedServer } from '../support/scripted-server.js';
+import { describe, expect, it } from 'vitest';
+import { HttpJsonClient, mediaType } from '../support/http-json.js';
+import { useScriptedServer } from '../support/scripted-operations.js';
 
-let server: ScriptedServer;
-let client: HttpJsonClient;
-let calls: SeenCall[];
-
-beforeAll(async () => {
-  server = await startScriptedServer();
-  client = new HttpJsonClient(server.url);
-});
-afterAll(() => server.close());
-beforeEach(() => {
-  calls = scriptAllOperations(server);
-  server.log.length = 0;
-});
+const { server, calls } = await useScriptedServer();
+const client = new HttpJsonClient(server.url);
 
 const message = { messageId: 'm-1', role: 'ROLE_USER', parts: [{ text: 'hello' }] };
-
-function mediaType(headers: HttpAnswer['headers']): string | undefined {
-  return String(headers['content-type']).split(';', 1)[0];
-}
 
 describe('a body', () => {
   const types = [

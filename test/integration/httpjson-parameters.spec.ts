@@ -1,22 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { A2AError } from '#protocol';
 import { HttpJsonClient } from '../support/http-json.js';
-import { scriptAllOperations, type SeenCall } from '../support/scripted-operations.js';
-import { scriptedAgent, type ScriptedServer, startScriptedServer } from '../support/scripted-server.js';
+import { useScriptedServer } from '../support/scripted-operations.js';
+import { scriptedAgent, startScriptedServer } from '../support/scripted-server.js';
 
-let server: ScriptedServer;
-let client: HttpJsonClient;
-let calls: SeenCall[];
-
-beforeAll(async () => {
-  server = await startScriptedServer();
-  client = new HttpJsonClient(server.url);
-});
-afterAll(() => server.close());
-beforeEach(() => {
-  calls = scriptAllOperations(server);
-  server.log.length = 0;
-});
+const { server, calls } = await useScriptedServer();
+const client = new HttpJsonClient(server.url);
 
 const message = { messageId: 'm-1', role: 'ROLE_USER', parts: [{ text: 'hello' }] };
 

@@ -1,25 +1,8 @@
 import { Readable } from 'node:stream';
-import { create } from '@bufbuild/protobuf';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type CallContext, TaskSchema, TaskState } from '#protocol';
-import { type ScriptedServer, startScriptedServer } from '../support/scripted-server.js';
+import { describe, expect, it } from 'vitest';
+import { useScriptedServer } from '../support/scripted-operations.js';
 
-let server: ScriptedServer;
-let seen: { request: unknown; context: CallContext } | undefined;
-
-beforeAll(async () => {
-  server = await startScriptedServer();
-});
-afterAll(() => server.close());
-beforeEach(() => {
-  seen = undefined;
-  server.log.length = 0;
-  server.script.getTask = async (request, context) => {
-    seen = { request, context };
-    const status = { state: TaskState.WORKING };
-    return create(TaskSchema, { id: request.id, contextId: 'c', status });
-  };
-});
+const { server, calls } = await useScriptedServer();
 
 const getTask = { jsonrpc: '2.0', id: 1, method: 'GetTask', params: { id: 't-1' } };
 const message = { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'hello' }] };
@@ -56,7 +39,7 @@ describe('the envelope', () => {
     expect(answer.status).toBe(200);
     expect(answer.body).toMatchObject({ jsonrpc: '2.0', id, error: { code } });
     expect(answer.body).not.toHaveProperty('result');
-    expect(seen).toBeUndefined();
+    expect(calls).toEqual([]);
   });
 
   it.each(['text/plain', 'application/a2a+json', 'application/x-www-form-urlencoded', undefined])(
@@ -143,7 +126,7 @@ describe('hostile bodies', () => {
     const { body } = await server.post('{"__proto__":{"jsonrpc":"2.0","id":1,"method":"GetTask"}}');
     expect(body.error.code).toBe(-32600);
     await server.post('{"jsonrpc":"2.0","id":1,"method":"GetTask","params":{"id":"t","__proto__":{"tenant":"x"}}}');
-    expect(seen?.context.tenant).toBe('default');
+    expect(calls.at(-1)?.context.tenant).toBe('default');
     expect(Object.getOwnPropertyNames(Object.prototype)).not.toContain('tenant');
   });
 });

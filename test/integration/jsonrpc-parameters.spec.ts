@@ -1,24 +1,8 @@
-import { create } from '@bufbuild/protobuf';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type CallContext, SendMessageResponseSchema, TaskSchema, TaskState } from '#protocol';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { scriptAllOperations, useScriptedServer } from '../support/scripted-operations.js';
 import { scriptedAgent, type ScriptedServer, startScriptedServer } from '../support/scripted-server.js';
 
-let server: ScriptedServer;
-let seen: { request: unknown; context: CallContext } | undefined;
-
-beforeAll(async () => {
-  server = await startScriptedServer();
-});
-afterAll(() => server.close());
-beforeEach(() => {
-  seen = undefined;
-  server.log.length = 0;
-  server.script.getTask = async (request, context) => {
-    seen = { request, context };
-    const status = { state: TaskState.WORKING };
-    return create(TaskSchema, { id: request.id, contextId: 'c', status });
-  };
-});
+const { server, calls } = await useScriptedServer();
 
 const getTask = { jsonrpc: '2.0', id: 1, method: 'GetTask', params: { id: 't-1' } };
 const message = { messageId: 'm', role: 'ROLE_USER', parts: [{ text: 'hello' }] };
@@ -45,7 +29,7 @@ describe('the version', () => {
     expect(status).toBe(200);
     expect(body.error.code).toBe(-32009);
     expect(body.error.data[0]).toMatchObject({ reason: 'VERSION_NOT_SUPPORTED', metadata: { requestedVersion } });
-    expect(seen).toBeUndefined();
+    expect(calls).toEqual([]);
   });
 });
 
@@ -58,10 +42,7 @@ describe('extensions', () => {
     const extensions = [{ uri: needed, required: true }, { uri: known }];
     const card = { name: 'Strict', description: 'd', version: '1', skills: [], capabilities: { extensions } };
     strict = await startScriptedServer({}, [scriptedAgent('strict', { card })]);
-    strict.script.getTask = async (request, context) => {
-      seen = { request, context };
-      return create(TaskSchema, { id: request.id, status: { state: TaskState.WORKING } });
-    };
+    scriptAllOperations(strict, calls);
   });
   afterAll(() => strict.close());
 
@@ -70,7 +51,7 @@ describe('extensions', () => {
     const answer = await strict.post(getTask, { headers });
     expect(answer.body.result).toBeDefined();
     expect(answer.headers['a2a-extensions']).toBe(`${needed}, ${known}`);
-    expect(seen?.context.extensions).toEqual([needed, known]);
+    expect(calls.at(-1)?.context.extensions).toEqual([needed, known]);
   });
 
   it('are demanded where the card requires them', async () => {
@@ -81,24 +62,17 @@ describe('extensions', () => {
       metadata: { extensions: needed },
     });
     expect(headers['a2a-extensions']).toBeUndefined();
-    expect(seen).toBeUndefined();
+    expect(calls).toEqual([]);
   });
 
   it('leave no header behind where none is activated', async () => {
     const answer = await server.post(getTask, { headers: { 'a2a-extensions': 'https://example.com/unknown' } });
     expect(answer.headers['a2a-extensions']).toBeUndefined();
-    expect(seen?.context.extensions).toEqual([]);
+    expect(calls.at(-1)?.context.extensions).toEqual([]);
   });
 });
 
 describe('the idempotency key', () => {
-  beforeEach(() => {
-    server.script.sendMessage = async (request, context) => {
-      seen = { request, context };
-      return create(SendMessageResponseSchema, { payload: { case: 'task', value: create(TaskSchema, { id: 't' }) } });
-    };
-  });
-
   const send = (header: string | undefined, metadata?: object) =>
     server.post(
       { jsonrpc: '2.0', id: 1, method: 'SendMessage', params: { message, metadata } },
@@ -112,12 +86,12 @@ describe('the idempotency key', () => {
     ['a-key', { 'IDEMPOTENCY-KEY': 'a-key' }],
   ])('comes from header %j and metadata %j', async (header, metadata) => {
     await send(header, metadata);
-    expect(seen?.context.idempotencyKey).toBe('a-key');
+    expect(calls.at(-1)?.context.idempotencyKey).toBe('a-key');
   });
 
   it('is absent where nobody gives one', async () => {
     await send(undefined, { other: 'x' });
-    expect(seen?.context.idempotencyKey).toBeUndefined();
+    expect(calls.at(-1)?.context.idempotencyKey).toBeUndefined();
   });
 
   it.each([
@@ -132,6 +106,6 @@ describe('the idempotency key', () => {
     const { body } = await send(header, metadata);
     expect(body.error.code).toBe(-32602);
     expect(body.error.data[0].fieldViolations[0].field).toBe(field);
-    expect(seen).toBeUndefined();
+    expect(calls).toEqual([]);
   });
 });

@@ -269,6 +269,6 @@ describe('a server that shuts down', () => {
 
   it('has nothing to wait for when nobody calls', async () => {
     await server.calls.drain();
-    expect(server.calls.draining).toBe(true);
+    expect(server.calls.endSignal.aborted).toBe(true);
   });
 });

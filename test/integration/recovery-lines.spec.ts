@@ -1,5 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Reaper } from '../../libs/execution/src/reaper.js';
+import { type RunQueue } from '../../libs/execution/src/run-queue.js';
+import { type WorkerPool } from '../../libs/execution/src/worker-pool.js';
 import { DatabaseProxy } from '../support/database-proxy.js';
 import { type Engine, type EngineOptions, textOf, useEngines } from '../support/engine.js';
 import { Gate } from '../support/gate.js';
@@ -113,6 +116,19 @@ it('takes jobs from the queue again when Postgres has ended all of its connectio
     await tables.terminate('perdure');
     expect(textOf((await front.send(agent, `round ${round}`)).status?.message)).toBe('Done');
   }
+});
+
+it('reaches the queue though its first connection to it was lost, and does everything else meanwhile', async () => {
+  const engine = await start();
+  proxy.refuse(true);
+  await tables.waitFor(async () => expect(messages(engine)).toContain('queue.worker_error'));
+  proxy.refuse(false);
+  const { queue, pool } = engine.execution as unknown as { queue: RunQueue; pool: WorkerPool };
+  const taken = new Gate<unknown>();
+  pool.claimAndRun = async (key) => taken.open(key);
+  const job = { tenantId: 'acme', taskId: randomUUID() };
+  await tables.waitFor(() => queue.add([{ ...job, id: 1 } as never]));
+  expect(await taken.opened).toMatchObject(job);
 });
 
 it('keeps the leases of its runs when the connections for leases fall silent', async () => {

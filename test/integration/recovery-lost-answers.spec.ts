@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadConfig } from '#platform';
-import { type RunningServer, startServer } from '../../apps/server/src/server.js';
+import { type RunningProcess } from '../../apps/process/src/start-process.js';
+import { startServer } from '../../apps/server/src/server.js';
 import { TEST_AGENTS } from '../support/agent-folders.js';
 import { DatabaseProxy } from '../support/database-proxy.js';
 import { useDatabase } from '../support/postgres.js';
@@ -13,7 +14,7 @@ const database = useDatabase();
 const tables = useTables(database);
 const folder = temporaryFolder();
 let proxy: DatabaseProxy;
-let server: RunningServer;
+let server: RunningProcess;
 
 beforeAll(async () => {
   proxy = await DatabaseProxy.start(database.url);

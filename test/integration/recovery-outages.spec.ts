@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createLogger, type EmbeddedPostgres, loadConfig, startEmbeddedPostgres } from '#platform';
-import { type RunningServer, startServer } from '../../apps/server/src/server.js';
+import { type RunningProcess } from '../../apps/process/src/start-process.js';
+import { startServer } from '../../apps/server/src/server.js';
 import { TEST_AGENTS } from '../support/agent-folders.js';
 import { Random } from '../support/random.js';
 import { SendLoad } from '../support/send-load.js';
@@ -14,7 +15,7 @@ const folder = temporaryFolder();
 const random = new Random(7);
 let postgres: EmbeddedPostgres;
 let tables: TaskTables;
-let server: RunningServer;
+let server: RunningProcess;
 
 /** A Postgres of its own, as an operator's is: the server knows nothing of it but the URL. */
 function startPostgres(): Promise<EmbeddedPostgres> {

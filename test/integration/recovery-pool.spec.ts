@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
+import { DatabaseProxy } from '../support/database-proxy.js';
 import { type Engine, textOf, useEngines } from '../support/engine.js';
 import { Gate } from '../support/gate.js';
 import { useDatabase } from '../support/postgres.js';
@@ -74,6 +75,33 @@ it('counts no failure of the handler’s when the database fails one of its call
   go.open();
   await tables.waitFor(async () => expect(engine.log.map(({ msg }) => msg)).toContain('run.interrupted'));
   await release();
+  await tables.until(id!, 'COMPLETED');
+  expect(textOf((await engine.get(agent, id!)).status?.message)).toBe('attempt 1');
+  expect(await tables.task(id!)).toMatchObject({ attempt: 0, lost: 0 });
+});
+
+it('gives a run back as soon as the database is there again, however long its lease is', async () => {
+  const proxy = await DatabaseProxy.start(database.url);
+  onTestFinished(() => proxy.close());
+  const engine = await engines.start({ url: proxy.url, config: { leaseMs: 60_000 } });
+  const [running, go] = [new Gate(), new Gate()];
+  const agent = engines.agent({
+    retry: { attempts: 1, initialDelayMs: 1, maxDelayMs: 1 },
+    async run(task) {
+      await task.step('once', () => 'first');
+      running.open();
+      await go.opened;
+      await task.now();
+      return `attempt ${task.attempt}`;
+    },
+  });
+  const { id } = await engine.submit(agent, 'go');
+  await running.opened;
+  proxy.refuse(true);
+  go.open();
+  await tables.waitFor(async () => expect(engine.log.map(({ msg }) => msg)).toContain('run.interrupted'));
+  // The way to give it back is refused at least once.
+  await engine.tasks.store.leaseDb.query('select').catch(() => proxy.refuse(false));
   await tables.until(id!, 'COMPLETED');
   expect(textOf((await engine.get(agent, id!)).status?.message)).toBe('attempt 1');
   expect(await tables.task(id!)).toMatchObject({ attempt: 0, lost: 0 });

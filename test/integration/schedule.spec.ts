@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { SCHEDULING_EXTENSION } from '#agents';
 import { type A2AError } from '#protocol';
 import { type Engine, type SendOptions, textOf, useEngines } from '../support/engine.js';
@@ -64,6 +64,23 @@ describe('a task that begins later', () => {
     expect(states).toEqual(['TASK_STATE_SUBMITTED', 'TASK_STATE_WORKING', 'TASK_STATE_COMPLETED']);
     // The database's clock decides, and it is this machine's.
     expect(Number(words)).toBeGreaterThanOrEqual(startAt.getTime());
+  });
+
+  it('counts its time by the clock of the database, however far off that of the process is', async () => {
+    const engine = await engines.start();
+    const agent = noting([]);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + HOUR_MS / 2 });
+    const { id } = await engine
+      .send(agent, 'go', scheduled({ startAt: '1h', deadline: '2h' }))
+      .finally(() => vi.useRealTimers());
+    const [times] = await tables.rows<{ start: number; end: number }>(
+      `select extract(epoch from run_at - now())::float8 * 1000 as start, extract(epoch from deadline - now())::float8 * 1000
+         as end from perdure.tasks where id = $1`,
+      [id],
+    );
+    expect(Math.abs(times!.start - HOUR_MS)).toBeLessThan(30_000);
+    expect(Math.abs(times!.end - 2 * HOUR_MS)).toBeLessThan(30_000);
+    await engine.cancel(agent, id!);
   });
 
   it('begins at once where the time has passed, and is waited for then', async () => {

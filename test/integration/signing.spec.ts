@@ -10,7 +10,8 @@ import { AgentRegistry } from '#agents';
 import { type Config, loadConfig, openSecrets, Secrets } from '#platform';
 import { type AgentCardJson, newCardKey, verifyCardSignatures } from '#protocol';
 import { Tasks } from '#tasks';
-import { type RunningServer, startServer } from '../../apps/server/src/server.js';
+import { type RunningProcess } from '../../apps/process/src/start-process.js';
+import { startServer } from '../../apps/server/src/server.js';
 import { EXAMPLE_AGENTS } from '../support/agent-folders.js';
 import { cli } from '../support/cli.js';
 import { createDatabase, dropDatabase } from '../support/postgres.js';
@@ -36,22 +37,22 @@ function settings(env: Record<string, string>): Config {
 }
 
 /** A server that is stopped with the test, before its database goes. */
-async function serve(config: Config): Promise<RunningServer> {
+async function serve(config: Config): Promise<RunningProcess> {
   const server = await startServer(config);
   onTestFinished(() => server.stop());
   return server;
 }
 
-async function cardOf(server: RunningServer, version?: string): Promise<AgentCardJson> {
+async function cardOf(server: RunningProcess, version?: string): Promise<AgentCardJson> {
   const headers: Record<string, string> = version === undefined ? {} : { 'a2a-version': version };
   return (await (await fetch(server.url + CARD, { headers })).json()) as AgentCardJson;
 }
 
-async function keysOf(server: RunningServer): Promise<(JWK & { kid: string })[]> {
+async function keysOf(server: RunningProcess): Promise<(JWK & { kid: string })[]> {
   return ((await (await fetch(server.url + JWKS)).json()) as { keys: (JWK & { kid: string })[] }).keys;
 }
 
-async function signerOf(server: RunningServer): Promise<string> {
+async function signerOf(server: RunningProcess): Promise<string> {
   const [verdict] = await verifyCardSignatures(await cardOf(server, '1.0'), async () => keysOf(server));
   expect(verdict?.state).toBe('valid');
   return verdict!.kid!;
@@ -110,7 +111,7 @@ describe('the keys', () => {
   it('rotate without a gap over two servers that run', async () => {
     const env = { DATABASE_URL: await newDatabase(), PERDURE_SECRET_KEY: SECRET };
     const servers = [await serve(settings(env)), await serve(settings(env))];
-    const [one, other] = servers as [RunningServer, RunningServer];
+    const [one, other] = servers as [RunningProcess, RunningProcess];
     for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
     const old = await signerOf(one);
     expect(await signerOf(other)).toBe(old);

@@ -42,7 +42,7 @@ export const CALL_ACTIONS = {
           ),
   },
   'a new task is read back': {
-    code: 'libs/store/src/group-committer.ts#isCommitted',
+    code: 'libs/store/src/write-outcome.ts#isCommitted',
     by: 'system',
     moves: (state, _, { doubtIsRead }) =>
       eachCall(state, 'doubt', 'first', (call) => (s) => {

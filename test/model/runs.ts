@@ -155,7 +155,7 @@ export const RUN_ACTIONS = {
           ),
   },
   'writes are read back': {
-    code: 'libs/store/src/group-committer.ts#isCommitted',
+    code: 'libs/store/src/write-outcome.ts#isCommitted',
     by: 'system',
     moves: (state, { script }, rules) =>
       eachRun(
@@ -317,7 +317,7 @@ function flush(flushing: Flushing, count: number): void {
   if (count > 1) return flush(flushing, 1);
   const { token, sequence } = state.tasks[run.task]!;
   const [first] = writes;
-  // GroupCommitter#reasonOfRefusal.
+  // `reasonOfRefusal` in write-outcome.ts.
   if (outcome === 'refused' && token === run.token && sequence === first!.base) {
     run.writes.shift();
     run.sequence = first!.base;

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { endTogether } from './end-together.js';
 import { QueryMessages } from './query-messages.js';
 
 /** The two ends of the time between one commit and the next. */
@@ -86,14 +87,7 @@ export class CommitProxy {
     this.lines.add(line);
     client.on('data', (data) => this.ask(line, data));
     server.on('data', (data) => this.answer(line, data));
-    for (const socket of [client, server]) {
-      socket.on('error', () => undefined);
-      socket.on('close', () => {
-        this.lines.delete(line);
-        client.destroy();
-        server.destroy();
-      });
-    }
+    endTogether(client, server, () => this.lines.delete(line));
   }
 
   private ask(line: Line, data: Buffer): void {

@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { v7 as uuidv7 } from 'uuid';
 import { afterEach } from 'vitest';
 import { createLogger } from '#platform';
@@ -24,6 +25,11 @@ export function useCommitters(): (url: string, options?: { answerTimeoutMs?: num
   };
 }
 
+/** The committer's own connection to the database. */
+export function sessionOf(committer: GroupCommitter): pg.Client {
+  return (committer as unknown as { connection: { session: pg.Client } }).connection.session;
+}
+
 /** A new task, held under token 1 unless its `leaseOwner` is null. */
 export function creation(fields: Partial<CreateWrite> = {}): CreateWrite {
   const at = new Date();
@@ -33,7 +39,7 @@ export function creation(fields: Partial<CreateWrite> = {}): CreateWrite {
     ...{ kind: 'create', tenantId: 'acme', taskId, agent: 'a', contextId: 'c', owner: 'alice', state: 1, status, at },
     events: [JSON.stringify({ task: { id: fields.taskId ?? taskId, status: JSON.parse(status) as object } })],
     ...{ message: '{}', request: null, startAt: null, deadline: null, leaseOwner: 'worker', idempotency: null },
-    agentVersion: '1.0.0',
+    ...{ agentVersion: '1.0.0', priority: 1 },
     ...fields,
   };
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { endTogether } from './end-together.js';
 import { Random } from './random.js';
 
 /** `ReadyForQuery`, outside of a transaction: Postgres has committed what was asked, and says so. */
@@ -35,12 +36,14 @@ export class DatabaseProxy {
 
   static async start(databaseUrl: string): Promise<DatabaseProxy> {
     const target = new URL(databaseUrl);
-    const listener = createServer().listen(0, '127.0.0.1');
+    const listener = createServer({ noDelay: true }).listen(0, '127.0.0.1');
     await once(listener, 'listening');
     const { port } = listener.address() as AddressInfo;
     const proxied = Object.assign(new URL(databaseUrl), { hostname: '127.0.0.1', port: String(port) });
     const proxy = new DatabaseProxy(listener, proxied.href);
-    listener.on('connection', (client) => proxy.open(client, connect(Number(target.port), target.hostname)));
+    listener.on('connection', (client) =>
+      proxy.open(client, connect({ port: Number(target.port), host: target.hostname, noDelay: true })),
+    );
     return proxy;
   }
 
@@ -70,9 +73,10 @@ export class DatabaseProxy {
     if (isRefusing) this.cut();
   }
 
-  /** Drops what is said on the application's open connections from now on, and leaves them open; new ones work. */
-  silence(application: string): void {
-    for (const line of this.lines) if (line.application === application) line.silent = true;
+  /** Drops what is said on the application's open connections, or on all, from now on, and leaves them open; new ones work. */
+  silence(application?: string): void {
+    for (const line of this.lines)
+      if (application === undefined || line.application === application) line.silent = true;
   }
 
   /** Cuts the application's side alone: Postgres does not notice, as with a line that has died. */
@@ -117,14 +121,7 @@ export class DatabaseProxy {
       if (!line.silent) server.write(data);
     });
     server.on('data', (data) => this.answer(line, data));
-    for (const socket of [client, server]) {
-      socket.on('error', () => undefined);
-      socket.on('close', () => {
-        this.lines.delete(line);
-        client.destroy();
-        server.destroy();
-      });
-    }
+    endTogether(client, server, () => this.lines.delete(line));
   }
 
   private answer(line: Line, data: Buffer): void {

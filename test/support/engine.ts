@@ -20,6 +20,7 @@ import {
 } from '#protocol';
 import { Tasks } from '#tasks';
 import { DatabaseProxy } from './database-proxy.js';
+import { type Mode, modeSettings } from './modes.js';
 
 /** What a test says of an agent; the rest are defaults that make no test wait. */
 export type AgentScript = Partial<Agent> & Pick<Agent, 'run'>;
@@ -83,7 +84,7 @@ export class Engine {
     const logger = createLogger({ logLevel: 'debug', logFormat: 'json' }, linesInto(log));
     const tasks = new Tasks(settings, agents, logger, path);
     await tasks.start();
-    const queue = runs ? await openQueueConnection(path, logger, settings.databaseTimeoutMs) : undefined;
+    const queue = runs ? await openQueueConnection(path, settings, logger) : undefined;
     const execution = queue && new Execution(tasks, queue);
     execution?.start();
     return new Engine(tasks, log, queue, execution, proxy);
@@ -164,8 +165,8 @@ export class Engine {
   }
 }
 
-/** Starts engines for the tests of a spec file, and stops each after its test. */
-export function useEngines(database: { readonly url: string }): Engines {
+/** Starts engines for the tests of a spec file or a group, and stops each after its test. */
+export function useEngines(database: { readonly url: string }, mode: Mode = 'postgres'): Engines {
   const agents = new GrowingRegistry();
   const engines: Engine[] = [];
   afterEach(async () => {
@@ -174,7 +175,8 @@ export function useEngines(database: { readonly url: string }): Engines {
   return {
     agent: (script) => agents.add(script),
     async start(options = {}) {
-      const engine = await Engine.start(options.url ?? database.url, agents, options);
+      const config = { ...modeSettings(mode, database.url), ...options.config };
+      const engine = await Engine.start(options.url ?? database.url, agents, { ...options, config });
       engines.push(engine);
       return engine;
     },

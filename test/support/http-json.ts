@@ -15,6 +15,11 @@ export interface RestOptions {
   readonly signal?: AbortSignal;
 }
 
+/** The type of a body, without its parameters. */
+export function mediaType(headers: HttpAnswer['headers']): string | undefined {
+  return String(headers['content-type']).split(';', 1)[0];
+}
+
 /** The server answered with an error: a google.rpc.Status as HTTP+JSON shows it. */
 export class RestError extends Error {
   override readonly name = 'RestError';

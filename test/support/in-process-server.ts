@@ -1,8 +1,10 @@
 import { afterAll, beforeAll } from 'vitest';
 import { type Config, loadConfig } from '#platform';
-import { type RunningServer, startServer } from '../../apps/server/src/server.js';
+import { type RunningProcess } from '../../apps/process/src/start-process.js';
+import { startServer } from '../../apps/server/src/server.js';
 import { EXAMPLE_AGENTS, TEST_AGENTS } from './agent-folders.js';
 import { JsonRpcClient } from './json-rpc.js';
+import { type Mode, modeSettings } from './modes.js';
 import { useDatabase } from './postgres.js';
 
 /** Whole servers inside of the test process, on one database. */
@@ -16,15 +18,20 @@ export interface InProcessServers {
   rpc(agent: string, replica?: number): JsonRpcClient;
 }
 
-/** Servers with the example and the test agents for this spec file, started before its tests and stopped after them. */
-export function useServers(replicas: number, settings: Partial<Config> = {}): InProcessServers {
+/** Servers with the example and the test agents for this spec file or group, started before its tests and stopped after them. */
+export function useServers(
+  replicas: number,
+  settings: Partial<Config> = {},
+  mode: Mode = 'postgres',
+): InProcessServers {
   const database = useDatabase();
-  const servers: RunningServer[] = [];
+  const servers: RunningProcess[] = [];
   beforeAll(async () => {
     const config = {
       ...loadConfig({ PORT: '0', GRPC_PORT: '0' }),
       databaseUrl: database.url,
       logLevel: 'silent' as const,
+      ...modeSettings(mode, database.url),
     };
     const agentDirs = [EXAMPLE_AGENTS, TEST_AGENTS];
     // One after the other: the first one migrates.

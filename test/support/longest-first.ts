@@ -1,7 +1,7 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** The files that take longest, longest first; each keeps the processor busy, so that they are few. */
-const LONGEST = ['kill-every-commit', 'package', 'first-minutes', 'cli-serve'];
+const LONGEST = ['kill-every-commit', 'chaos', 'package', 'first-minutes', 'cli-serve'];
 
 /** Begins with what takes longest, so that no worker is left alone with it at the end; otherwise as Vitest does. */
 export class LongestFirst extends BaseSequencer {

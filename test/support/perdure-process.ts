@@ -19,7 +19,7 @@ export class PerdureProcess {
     // In a group of its own, like a command of an interactive shell: Ctrl-C reaches all of it.
     this.child = spawn(command, command === process.execPath ? [PERDURE, ...args] : args, {
       cwd,
-      env: { ...process.env, NODE_ENV: undefined, GRPC_PORT: '0', ...env },
+      env: { ...process.env, NODE_ENV: undefined, REDIS_URL: undefined, GRPC_PORT: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });

@@ -9,7 +9,15 @@ import {
   toJson,
 } from '@bufbuild/protobuf';
 import { AnySchema } from '@bufbuild/protobuf/wkt';
-import { Client, type ClientReadableStream, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import {
+  Client,
+  type ClientOptions,
+  type ClientReadableStream,
+  credentials,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
 import { A2AService, BadRequestSchema, ErrorInfoSchema, RetryInfoSchema, RpcStatusSchema } from '#protocol';
 import {
   type AgentLocation,
@@ -33,9 +41,9 @@ export class GrpcProtocolClient implements ProtocolClient {
   private readonly agent: string | undefined;
   private readonly client: Client;
 
-  constructor({ grpcAddress, agent }: Pick<AgentLocation, 'grpcAddress' | 'agent'>) {
+  constructor({ grpcAddress, agent }: Pick<AgentLocation, 'grpcAddress' | 'agent'>, options?: ClientOptions) {
     this.agent = agent;
-    this.client = new Client(grpcAddress, credentials.createInsecure());
+    this.client = new Client(grpcAddress, credentials.createInsecure(), options);
   }
 
   async call<Operation extends UnaryOperation>(

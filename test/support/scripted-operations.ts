@@ -1,7 +1,9 @@
-import { create, type Message } from '@bufbuild/protobuf';
+import { create, fromJson, type JsonObject, type Message } from '@bufbuild/protobuf';
 import { EmptySchema } from '@bufbuild/protobuf/wkt';
+import { afterAll, beforeEach } from 'vitest';
 import {
   type A2AOperations,
+  A2AService,
   AgentCardSchema,
   type CallContext,
   ListTaskPushNotificationConfigsResponseSchema,
@@ -12,7 +14,7 @@ import {
   TaskSchema,
   TaskState,
 } from '#protocol';
-import { type ScriptedServer } from './scripted-server.js';
+import { type ScriptedServer, startScriptedServer } from './scripted-server.js';
 
 /** A call that reached an operation. */
 export interface SeenCall {
@@ -47,18 +49,37 @@ const EVENT = create(StreamResponseSchema, { payload: { case: 'task', value: tas
 /** The requests and contexts of the calls that reached scripted operations, in their order. */
 export type SeenRequests = [request: any, context: CallContext][]; // eslint-disable-line @typescript-eslint/no-explicit-any
 
-/** Lets a unary operation give `result`, or throw it where it is an error, and remembers its calls in `seen`. */
+/** Lets a unary operation give `result`, ProtoJSON, or throw it where it is an error, and remembers its calls in `seen`. */
 export function scriptOperation(
   { script }: Pick<ScriptedServer, 'script'>,
   name: keyof A2AOperations,
-  result: unknown,
+  result: JsonObject | Error,
   seen: SeenRequests,
 ): void {
   Object.assign(script, {
     [name]: async (request: unknown, context: CallContext) => {
       seen.push([request, context]);
       if (result instanceof Error) throw result;
-      return result;
+      return fromJson(A2AService.method[name].output, result);
+    },
+  });
+}
+
+/** Lets a streaming operation give the events, ProtoJSON, numbered from 1, and throw what is an error among them. */
+export function scriptStream(
+  { script }: Pick<ScriptedServer, 'script'>,
+  name: keyof A2AOperations,
+  events: readonly (JsonObject | Error)[],
+  seen: SeenRequests,
+): void {
+  Object.assign(script, {
+    [name]: async function* (request: unknown, context: CallContext) {
+      seen.push([request, context]);
+      for (const [index, event] of events.entries()) {
+        if (event instanceof Error) throw event;
+        // An older dialect has no use for the text of 1.0.
+        yield { sequence: index + 1, message: fromJson(StreamResponseSchema, event), json: '{"not":"this"}' };
+      }
     },
   });
 }
@@ -68,9 +89,24 @@ export function unscript({ script }: Pick<ScriptedServer, 'script'>): void {
   for (const name of Object.keys(script)) delete script[name as keyof A2AOperations];
 }
 
-/** Lets every operation succeed, streams with one event of number 1, and remembers the calls in the order they come. */
-export function scriptAllOperations({ script }: Pick<ScriptedServer, 'script'>): SeenCall[] {
+/**
+ * A server for the tests of a spec file, closed after them. Each test begins with operations that all succeed, no calls
+ * and an empty log.
+ */
+export async function useScriptedServer(): Promise<{ server: ScriptedServer; calls: SeenCall[] }> {
+  const server = await startScriptedServer();
   const calls: SeenCall[] = [];
+  afterAll(() => server.close());
+  beforeEach(() => {
+    calls.length = 0;
+    server.log.length = 0;
+    scriptAllOperations(server, calls);
+  });
+  return { server, calls };
+}
+
+/** Lets every operation succeed, streams with one event of number 1, and adds the calls to `calls` in the order they come. */
+export function scriptAllOperations({ script }: Pick<ScriptedServer, 'script'>, calls: SeenCall[]): void {
   for (const [operation, answer] of Object.entries(UNARY)) {
     Object.assign(script, {
       [operation]: async (request: Message, context: CallContext) => {
@@ -87,5 +123,4 @@ export function scriptAllOperations({ script }: Pick<ScriptedServer, 'script'>):
       },
     });
   }
-  return calls;
 }

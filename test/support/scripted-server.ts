@@ -29,6 +29,8 @@ export interface ScriptedServer {
   raw(bytes: string | Buffer): Promise<string>;
   /** Opens a connection and sends the JSON-RPC request; what comes back is the test's to read. */
   open(json: unknown, options?: PostOptions): Socket;
+  /** Opens a connection and sends raw bytes; what comes back is the test's to read. */
+  connect(bytes: string | Buffer): Socket;
   close(): Promise<void>;
 }
 
@@ -113,6 +115,7 @@ export async function startScriptedServer(
     post: (json, options) => post(url, json, options),
     raw: (bytes) => raw(port, bytes),
     open: (json, options) => open(port, json, options),
+    connect: (bytes) => connected(port, bytes),
     close: () => app.close(),
   };
 }
@@ -154,8 +157,11 @@ function open(port: number, json: unknown, { path = '/', headers = {} }: PostOpt
   const body = Buffer.from(bodyText(json));
   const lines = Object.entries({ host: 'localhost', ...withDefaults(headers), 'content-length': String(body.length) });
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  return connected(port, Buffer.concat([Buffer.from(`POST ${path} HTTP/1.1\r\n${head}\r\n`), body]));
+}
+
+function connected(port: number, bytes: string | Buffer): Socket {
   const socket = connect(port, '127.0.0.1');
-  socket.write(`POST ${path} HTTP/1.1\r\n${head}\r\n`);
-  socket.write(body);
+  socket.write(bytes);
   return socket;
 }

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll } from 'vitest';
+import { type Role } from '#platform';
 import { JsonRpcClient } from './json-rpc.js';
+import { type Mode, modeVariables } from './modes.js';
 import { PerdureProcess } from './perdure-process.js';
 
 /** What a server process is started with: one of `dataDir` (an embedded Postgres) and `databaseUrl`. */
@@ -9,6 +11,8 @@ export interface ServerProcessOptions {
   readonly agents: readonly string[];
   readonly dataDir?: string;
   readonly databaseUrl?: string;
+  /** What it does; everything where it is left out. */
+  readonly role?: Role;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -19,16 +23,17 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
-/** Starts servers for the tests of this file; those that still run after them are killed. */
-export function useServerProcesses(): (options: ServerProcessOptions) => Promise<ServerProcess> {
+/** Starts servers for the tests of this file or group; those that still run after them are killed. */
+export function useServerProcesses(mode: Mode = 'postgres'): (options: ServerProcessOptions) => Promise<ServerProcess> {
   const processes: PerdureProcess[] = [];
   afterAll(async () => {
     await Promise.all(processes.map((perdure) => perdure.dispose()));
   });
-  return ({ agents, dataDir = '', databaseUrl = '', env }) => {
+  return ({ agents, dataDir = '', databaseUrl = '', role = 'all', env }) => {
+    const queue = mode === 'redis' ? modeVariables(mode, databaseUrl || `postgres://embedded${dataDir}`) : {};
     const settings = { PORT: '0', PERDURE_LOG_FORMAT: 'json', PERDURE_LOG_LEVEL: 'info' };
     const perdure = new PerdureProcess(['serve', ...agents], {
-      env: { ...settings, PERDURE_DATA_DIR: dataDir, DATABASE_URL: databaseUrl, ...env },
+      env: { ...settings, PERDURE_DATA_DIR: dataDir, DATABASE_URL: databaseUrl, PERDURE_ROLE: role, ...queue, ...env },
     });
     processes.push(perdure);
     return ServerProcess.ready(perdure);
@@ -50,6 +55,11 @@ export class ServerProcess {
 
   get pid(): number {
     return this.perdure.pid;
+  }
+
+  /** `host:port` of its gRPC. */
+  get grpc(): string {
+    return /^gRPC on (\S+)$/m.exec(this.perdure.output)![1]!;
   }
 
   /** Its exit code, or the signal that ended it. */

@@ -21,6 +21,8 @@ export class EventStream {
   readonly events: StreamEvent[] = [];
   /** The comments that have come. */
   readonly comments: string[] = [];
+  /** How many milliseconds to wait before connecting again, where the server has said so. */
+  retryMs: number | undefined;
   private readonly pending: StreamEvent[] = [];
   private readonly chunks: AsyncIterator<Buffer>;
   private readonly decoder = new TextDecoder();
@@ -38,6 +40,7 @@ export class EventStream {
     this.parser = createParser({
       onEvent: ({ id, event, data }) => this.take(id, event, JSON.parse(data)),
       onComment: (comment) => void this.comments.push(comment),
+      onRetry: (retryMs) => (this.retryMs = retryMs),
     });
   }
 

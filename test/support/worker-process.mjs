@@ -29,7 +29,7 @@ process.send({ ready: 'loaded' });
 async function begin(databaseUrl) {
   tasks = new Tasks(config, agents, logger, databaseUrl);
   await tasks.start();
-  new Execution(tasks, await openQueueConnection(databaseUrl, logger)).start();
+  new Execution(tasks, await openQueueConnection(databaseUrl, config, logger)).start();
   process.send({ ready: 'started' });
 }
 

@@ -1,4 +1,12 @@
-import { closePool, type Config, createLogger, createPool, joinEmbeddedPostgres, Signals } from '#platform';
+import {
+  closePool,
+  type Config,
+  createLogger,
+  createPool,
+  joinEmbeddedPostgres,
+  type Logger,
+  Signals,
+} from '#platform';
 import { Database, migrate } from '#store';
 import { starting } from './start-error.js';
 
@@ -18,8 +26,8 @@ export async function withDatabase<T>(config: Config, work: (tools: OperatorData
     const embedded = config.databaseUrl === undefined ? await joinEmbeddedPostgres({ ...config, logger }) : undefined;
     const url = config.databaseUrl ?? embedded?.url ?? '';
     try {
-      await migrate(url);
-      return await withConnections(url, logger, work);
+      await migrate(config.directDatabaseUrl ?? url, { timeoutMs: config.migrationTimeoutMs });
+      return await withConnections(url, { ...config, logger }, work);
     } finally {
       await embedded?.stop();
     }
@@ -28,11 +36,13 @@ export async function withDatabase<T>(config: Config, work: (tools: OperatorData
 
 async function withConnections<T>(
   url: string,
-  logger: ReturnType<typeof createLogger>,
+  config: Config & { readonly logger: Logger },
   work: (tools: OperatorDatabase) => Promise<T>,
 ): Promise<T> {
-  const pool = createPool(url, { max: 2, applicationName: 'perdure-cli', logger });
-  const signals = new Signals(url, logger);
+  const { logger } = config;
+  const sharesSessions = config.directDatabaseUrl !== undefined;
+  const pool = createPool(url, { max: 2, applicationName: 'perdure-cli', sharesSessions, logger });
+  const signals = Signals.over(url, config, logger);
   try {
     await signals.start();
     return await work({ database: new Database(pool), signals });

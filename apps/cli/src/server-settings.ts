@@ -4,6 +4,7 @@ import { type Config, loadConfig } from '#platform';
 
 /** Options of a server process by the variable each one stands for; an option wins over its variable. */
 const SETTINGS = [
+  ['PERDURE_ROLE', '--role <role>', 'all, or server (takes calls) or worker (runs handlers) alone (all)'],
   ['PORT', '--port <number>', 'port to listen on; 0 takes a free one (8080)'],
   ['GRPC_PORT', '--grpc-port <number>', 'port of gRPC; 0 takes a free one, off serves none (50051)'],
   ['HOST', '--host <address>', 'address to listen on (127.0.0.1)'],
@@ -27,7 +28,7 @@ export function withServerSettings(command: Command): Command {
   for (const [variable, flags, description] of SETTINGS) command.option(flags, `${description} [${variable}]`);
   return command.addHelpText(
     'after',
-    '\nDATABASE_URL names the Postgres to use; without it an embedded one is started.',
+    '\nDATABASE_URL names the Postgres to use; without it an embedded one is started. REDIS_URL names the Redis of queue\nand signals; without it they go over Postgres.',
   );
 }
 

@@ -1,10 +1,14 @@
 import { AgentLoadError } from '#agents';
 import { type Config, ConfigError } from '#platform';
+import { MigrationBlockedError, SchemaOutdatedError } from '#store';
 import { connectionReason } from './call-error.js';
 import { CliError, ExitCode } from './cli-error.js';
 
 /** Errors of our own code: only their stack helps, so they pass as they are. */
 const FAULTS = [TypeError, ReferenceError, RangeError, SyntaxError];
+
+/** Errors that say by themselves what is wrong, and what to do. */
+const OURS = [ConfigError, AgentLoadError, MigrationBlockedError, SchemaOutdatedError];
 
 /**
  * Does what a server needs to start. Settings, agents, a port in use, a database out of reach: what the operator can mend
@@ -20,7 +24,7 @@ export async function starting<T>(start: () => Promise<T>, config?: Config): Pro
 }
 
 function explain(error: Error, config: Config | undefined): string {
-  if (error instanceof ConfigError || error instanceof AgentLoadError) return error.message;
+  if (OURS.some((kind) => error instanceof kind)) return error.message;
   const { code, syscall, port } = innermost(error) as NodeJS.ErrnoException & { port?: number };
   if (config && syscall === 'listen') return listenText(code, port === config.grpcPort, config);
   if (config?.databaseUrl !== undefined && (CONNECT_CALLS.has(syscall ?? '') || 'severity' in error)) {

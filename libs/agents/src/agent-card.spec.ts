@@ -1,7 +1,13 @@
 import { toJson } from '@bufbuild/protobuf';
 import { expect, it } from 'vitest';
 import { AgentCardSchema, requiredFieldViolations } from '#protocol';
-import { buildAgentCard, IDEMPOTENCY_EXTENSION, SCHEDULING_EXTENSION, TIMESTAMPS_EXTENSION } from './agent-card.js';
+import {
+  buildAgentCard,
+  IDEMPOTENCY_EXTENSION,
+  PRIORITY_EXTENSION,
+  SCHEDULING_EXTENSION,
+  TIMESTAMPS_EXTENSION,
+} from './agent-card.js';
 
 const skills = [{ id: 'sum', name: 'Sum', description: 'Adds up', tags: ['maths'] }];
 const written = { name: 'Sums', description: 'Adds numbers up', version: '2.1.0', skills };
@@ -17,7 +23,7 @@ it('completes the author’s part to a card that has all the protocol requires',
       streaming: true,
       pushNotifications: false,
       extendedAgentCard: false,
-      extensions: [TIMESTAMPS_EXTENSION, SCHEDULING_EXTENSION, IDEMPOTENCY_EXTENSION],
+      extensions: [TIMESTAMPS_EXTENSION, SCHEDULING_EXTENSION, PRIORITY_EXTENSION, IDEMPOTENCY_EXTENSION],
     },
     defaultInputModes: ['text/plain'],
     defaultOutputModes: ['text/plain'],
@@ -36,6 +42,8 @@ it('keeps the author’s modes, and their extensions beside its own', () => {
   expect(card).toMatchObject({
     defaultInputModes: ['text/csv'],
     defaultOutputModes: ['text/plain'],
-    capabilities: { extensions: [TIMESTAMPS_EXTENSION, SCHEDULING_EXTENSION, IDEMPOTENCY_EXTENSION, extension] },
+    capabilities: {
+      extensions: [TIMESTAMPS_EXTENSION, SCHEDULING_EXTENSION, PRIORITY_EXTENSION, IDEMPOTENCY_EXTENSION, extension],
+    },
   });
 });

@@ -25,6 +25,14 @@ export const SCHEDULING_EXTENSION = {
     '15m, 24h or 7d. A task that begins later is answered at once, as SUBMITTED.',
 } as const satisfies AgentExtensionJson;
 
+/** The extension by which a client says which of its tasks come first where they have to wait; every card declares it. */
+export const PRIORITY_EXTENSION = {
+  uri: 'https://perdure.dev/extensions/priority/v1',
+  description:
+    'The metadata of a SendMessage request may hold low, normal or high under this URI. Where the tasks of a tenant have to ' +
+    'wait, those of higher priority begin first; without it a task has normal priority, and it keeps the one it was made with.',
+} as const satisfies AgentExtensionJson;
+
 /** The extension by which a client may send a message again whose answer got lost; every card declares it. */
 export const IDEMPOTENCY_EXTENSION = {
   uri: 'https://perdure.dev/extensions/idempotency/v1',
@@ -34,7 +42,12 @@ export const IDEMPOTENCY_EXTENSION = {
     'a second time. The same key with another request is refused.',
 } as const satisfies AgentExtensionJson;
 
-const EXTENSIONS: readonly AgentExtensionJson[] = [TIMESTAMPS_EXTENSION, SCHEDULING_EXTENSION, IDEMPOTENCY_EXTENSION];
+const EXTENSIONS: readonly AgentExtensionJson[] = [
+  TIMESTAMPS_EXTENSION,
+  SCHEDULING_EXTENSION,
+  PRIORITY_EXTENSION,
+  IDEMPOTENCY_EXTENSION,
+];
 
 /**
  * The agent's public card: what its author wrote, and what only the server knows (its interfaces, capabilities).

@@ -3,6 +3,7 @@ export {
   buildAgentCard,
   canStream,
   IDEMPOTENCY_EXTENSION,
+  PRIORITY_EXTENSION,
   SCHEDULING_EXTENSION,
   TIMESTAMPS_EXTENSION,
 } from './agent-card.js';

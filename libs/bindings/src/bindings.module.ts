@@ -6,6 +6,7 @@ import {
   type ModuleMetadata,
 } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { ProcessLoad } from '#platform';
 import { AdminController } from './admin/admin.controller.js';
 import { A2AGrpcService03 } from './compat/grpc-service-03.js';
 import { A2AGrpcService } from './grpc/a2a-grpc-service.js';
@@ -14,17 +15,21 @@ import { GrpcCalls } from './grpc/grpc-calls.js';
 import { GrpcHealth } from './grpc/grpc-health.js';
 import { GrpcServer } from './grpc/grpc-server.js';
 import { GRPC_SERVICES, type GrpcService } from './grpc/grpc-service.js';
+import { GrpcThreadKeeper } from './grpc/grpc-thread-keeper.js';
 import { AgentCardController } from './http/agent-card.controller.js';
 import { AgentCards } from './http/agent-cards.js';
 import { CatalogueController } from './http/catalogue.controller.js';
+import { ConnectionNotice } from './http/connection-notice.js';
 import { HealthController } from './http/health.controller.js';
 import { HttpCalls } from './http/http-calls.js';
+import { HttpDoor } from './http/http-door.js';
 import { HttpErrorFilter } from './http/http-error.filter.js';
 import { JwksController } from './http/jwks.controller.js';
 import { PublicUrl } from './http/public-url.js';
 import { RootController } from './http/root.controller.js';
 import { HttpJsonController } from './httpjson/httpjson.controller.js';
 import { JsonRpcController } from './jsonrpc/jsonrpc.controller.js';
+import { LoadGate } from './load-gate.js';
 import { OpenCalls } from './open-calls.js';
 import { A2A_OPERATIONS } from './operations.js';
 import { HEALTH_CHECKS, type HealthCheck, Readiness } from './readiness.js';
@@ -52,6 +57,7 @@ const GRPC = [
   GrpcCalls,
   GrpcHealth,
   GrpcAddress,
+  GrpcThreadKeeper,
   GrpcServer,
 ];
 
@@ -77,11 +83,15 @@ export class BindingsModule {
         { provide: HEALTH_CHECKS, ...healthChecks },
         { provide: APP_FILTER, useClass: HttpErrorFilter },
         OpenCalls,
+        ProcessLoad,
+        LoadGate,
+        HttpDoor,
         Readiness,
         ...GRPC,
         HttpCalls,
         PublicUrl,
         AgentCards,
+        ConnectionNotice,
       ],
       exports: [OpenCalls, PublicUrl, GrpcServer, GrpcAddress],
     };

@@ -2,6 +2,7 @@ import { type Message } from '@bufbuild/protobuf';
 import { type AgentRegistry } from '#agents';
 import { type CallContext } from '#protocol';
 import { type PathAddress, resolveAddress } from './address.js';
+import { type Call } from './open-calls.js';
 import {
   activatedExtensions,
   idempotencyKey,
@@ -18,11 +19,11 @@ export interface CallSource {
   readonly agents: AgentRegistry;
   readonly path: PathAddress;
   readonly parameters: ServiceParameters;
-  readonly signal: AbortSignal;
+  readonly call: Pick<Call, 'signal' | 'waits'>;
 }
 
 /** The context of a call, the same from every binding. Throws A2AError for an address or service parameter that does not do. */
-export function callContext(request: Message, { agents, path, parameters, signal }: CallSource): CallContext {
+export function callContext(request: Message, { agents, path, parameters, call }: CallSource): CallContext {
   const { tenant, agent } = resolveAddress(agents, path, tenantField(request));
   return {
     tenant,
@@ -32,7 +33,8 @@ export function callContext(request: Message, { agents, path, parameters, signal
     idempotencyKey: idempotencyKey(parameters, request),
     traceparent: traceparent(parameters),
     lastEventId: lastEventId(parameters),
-    signal,
+    signal: call.signal,
+    waits: call.waits,
   };
 }
 

@@ -3,12 +3,17 @@ export class EventPull<T> {
   private readonly iterator: AsyncIterator<T>;
   /** The first item, until it is taken: it can be large, so nobody keeps it for as long as the stream lives. */
   private first: Promise<T | undefined> | undefined;
+  /** Ends the wait for the item that was asked for last. */
+  private stop: (() => void) | undefined;
+  /** One listener for the whole stream: to add and to remove one costs more than to hand an item on. */
+  private readonly aborted = () => this.stop?.();
 
   constructor(
     source: AsyncIterable<T>,
     private readonly signal: AbortSignal,
   ) {
     this.iterator = source[Symbol.asyncIterator]();
+    signal.addEventListener('abort', this.aborted, { once: true });
   }
 
   /** Whether the signal, not the stream, made the end. */
@@ -42,20 +47,16 @@ export class EventPull<T> {
     const { first } = this;
     this.first = undefined;
     if (first) return first;
+    if (this.signal.aborted) return Promise.resolve(undefined);
     return new Promise((resolve, reject) => {
-      if (this.signal.aborted) return resolve(undefined);
-      const stop = () => resolve(undefined);
-      const settled = () => this.signal.removeEventListener('abort', stop);
-      this.signal.addEventListener('abort', stop, { once: true });
-      this.iterator
-        .next()
-        .then(({ done, value }) => resolve(done ? undefined : value), reject)
-        .finally(settled);
+      this.stop = () => resolve(undefined);
+      this.iterator.next().then(({ done, value }) => resolve(done ? undefined : value), reject);
     });
   }
 
   /** Tells the source that nobody listens any more. It may still be waiting, so nobody waits for its answer. */
   close(): void {
+    this.signal.removeEventListener('abort', this.aborted);
     // What a source throws while it is put away concerns no client: the stream has its end already.
     void Promise.resolve(this.iterator.return?.()).catch(() => undefined);
   }

@@ -8,20 +8,27 @@ export const HEALTH_CHECKS = Symbol('perdure.health-checks');
 /** One thing that must work; `check` throws when it does not. */
 export interface HealthCheck {
   readonly name: string;
+  /** Calls can be served without it, if slower. */
+  readonly optional?: boolean;
   check(): Promise<void>;
 }
 
 /** Whether to send this process work, and what became of each check; no checks are made while it shuts down. */
 export interface ReadinessReport {
   readonly status: 'ok' | 'unavailable' | 'draining';
-  readonly checks: Readonly<Record<string, 'ok' | 'failed'>>;
+  readonly checks: Readonly<Record<string, CheckResult>>;
 }
+
+/** `degraded`: it does not work, and can be done without. */
+type CheckResult = 'ok' | 'degraded' | 'failed';
 
 const CHECK_TIMEOUT_MS = 2_000;
 
 /** Knows whether this process can serve, for the health services of all bindings. */
 @Injectable()
 export class Readiness {
+  private readonly failing = new Set<HealthCheck>();
+
   constructor(
     @Inject(HEALTH_CHECKS) private readonly checks: readonly HealthCheck[],
     @Inject(OpenCalls) private readonly calls: OpenCalls,
@@ -30,19 +37,22 @@ export class Readiness {
 
   /** Checks everything, within two seconds. Says what does not work; the reasons stay in the log. */
   async report(): Promise<ReadinessReport> {
-    if (this.calls.draining) return { status: 'draining', checks: {} };
+    if (this.calls.endSignal.aborted) return { status: 'draining', checks: {} };
     const results = await Promise.all(this.checks.map((check) => this.result(check)));
     const checks = Object.fromEntries(this.checks.map(({ name }, index) => [name, results[index]!]));
     return { status: results.includes('failed') ? 'unavailable' : 'ok', checks };
   }
 
-  private async result(check: HealthCheck): Promise<'ok' | 'failed'> {
+  private async result(check: HealthCheck): Promise<CheckResult> {
     try {
       await withinTimeout(check.check());
+      this.failing.delete(check);
       return 'ok';
     } catch (err) {
-      this.logger.warn({ check: check.name, err }, 'health.check.failed');
-      return 'failed';
+      // Whoever asks asks often.
+      if (!this.failing.has(check)) this.logger.warn({ check: check.name, err }, 'health.check.failed');
+      this.failing.add(check);
+      return check.optional ? 'degraded' : 'failed';
     }
   }
 }

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Logger, Signals } from '#platform';
+import { loadConfig, type Logger, Signals } from '#platform';
 import { type Store } from '#store';
 import { ABORT_SIGNALS, topicKey } from '#tasks';
 import { ActiveRuns } from './active-runs.js';
@@ -11,7 +11,7 @@ describe(ActiveRuns, () => {
   it('stops a run whose task is canceled before this process has heard of its acceptance', async () => {
     // The cancel has raised the token: no lease of these holds any more.
     const store = { leases: { renew: async () => new Set<string>() } } as unknown as Store;
-    const signals = new Signals('postgres://nowhere', {} as Logger);
+    const signals = Signals.over('postgres://nowhere', loadConfig({}), {} as Logger);
     const runs = new ActiveRuns(store, signals, { leaseMs: 60_000 }, {} as Logger);
     runs.start();
     onTestFinished(() => runs.stop());

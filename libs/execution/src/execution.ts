@@ -8,8 +8,9 @@ import { RunQueue } from './run-queue.js';
 import { TaskRunner } from './task-runner.js';
 import { WorkerPool } from './worker-pool.js';
 
-/** What runs handlers in one process, put together. */
+/** What runs handlers in one process, put together. In the role `server` it runs none, and only hands due tasks on. */
 export class Execution {
+  private readonly runs: boolean;
   private readonly active: ActiveRuns;
   private readonly pool: WorkerPool;
   private readonly queue: RunQueue;
@@ -19,22 +20,37 @@ export class Execution {
 
   constructor(tasks: Tasks, connection: QueueConnection) {
     const { store, signals, streams, journal, loader, agents, eager, delegations, config, logger } = tasks;
+    this.runs = config.role !== 'server';
     this.active = new ActiveRuns(store, signals, config, logger);
     const runner = new TaskRunner({ store, agents, journal, streams, loader, delegations, config, logger });
-    this.pool = new WorkerPool(store, { agents, active: this.active, runner, loader, journal, eager, config, logger });
+    const slots = { ...config, workerConcurrency: this.runs ? config.workerConcurrency : 0 };
+    this.pool = new WorkerPool(store, {
+      agents,
+      active: this.active,
+      runner,
+      loader,
+      journal,
+      eager,
+      config: slots,
+      logger,
+    });
     this.queue = new RunQueue(connection, this.pool, config, logger);
-    this.relay = new OutboxRelay(store, { queue: this.queue, pool: this.pool, logger }, signals);
-    this.reaper = new Reaper(store, { pool: this.pool, journal, config, logger });
+    this.relay = new OutboxRelay(store, { queue: this.queue, pool: this.pool, agents, logger }, signals);
+    this.reaper = new Reaper(store, { journal, config, logger });
     const { service, taskSignals } = tasks;
     this.follower = new DelegationFollower({ store, signals, taskSignals, service, agents, config, logger });
   }
 
   start(): void {
+    if (this.runs) this.startRuns();
+    this.relay.start();
+    this.reaper.start();
+  }
+
+  private startRuns(): void {
     this.active.start();
     this.pool.open();
     this.queue.start();
-    this.relay.start();
-    this.reaper.start();
     this.follower.start();
   }
 

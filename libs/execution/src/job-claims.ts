@@ -1,52 +1,80 @@
 import { type Agent } from '#agents';
-import { type OutboxJob, type Store, type TaskKey, type WholeTaskRow } from '#store';
+import { type Lane, type OutboxJob, type Store } from '#store';
 import { topicKey } from '#tasks';
-import { type WorkerPool } from './worker-pool.js';
+import { type KnownLane } from './due-lanes.js';
+import { type RunSlot } from './run-slots.js';
+import { type ClaimedRow, type WorkerPool } from './worker-pool.js';
 
 type Transaction = Parameters<Store['outbox']['take']>[0];
 
-/** Jobs on their way from the outbox straight into free slots: claimed in the transaction that takes them, and run after it. */
+/** A task that somebody changes in this moment, or whose own run here is late to renew its lease, is left alone for so long. */
+const PUT_BACK_MS = 100;
+
+/**
+ * Jobs on their way from the outbox straight into slots that were dealt to them: claimed in the transaction that takes them,
+ * and run after it.
+ */
 export class JobClaims {
-  /** The agents whose slots are reserved, by the tasks they are for. */
-  private readonly reserved = new Map<string, Agent>();
-  private claimed: readonly WholeTaskRow[] = [];
+  /** The slots, by the lanes that they were dealt to. */
+  private readonly dealt = new Map<KnownLane, RunSlot[]>();
+  private claimed: ClaimedRow[] = [];
 
-  constructor(private readonly pool: WorkerPool) {}
+  constructor(
+    private readonly store: Store,
+    private readonly pool: WorkerPool,
+  ) {}
 
-  /** Claims the tasks for which there are slots. Answers with the jobs of the others. */
-  async take(tx: Transaction, jobs: readonly OutboxJob[]): Promise<OutboxJob[]> {
-    // The transaction may be tried again.
-    this.release();
-    const claims = [];
-    for (const job of jobs) {
-      const agent = this.reserved.has(topicKey(job)) ? undefined : this.pool.reserveKnown(job.agent);
-      if (!agent) continue;
-      this.reserved.set(topicKey(job), agent);
-      claims.push({ tenantId: job.tenantId, taskId: job.taskId, version: agent.card.version });
-    }
-    if (claims.length > 0) this.claimed = await this.pool.claimAll(tx, claims);
-    const claimed = new Set(this.claimed.map(keyOf).map(topicKey));
-    return jobs.filter((job) => !claimed.has(topicKey(job)));
+  /** How many slots there are. */
+  size = 0;
+
+  add(lane: KnownLane, agent: Agent): void {
+    const slot = this.pool.slots.take(agent, lane.tenantId);
+    const slots = this.dealt.get(lane);
+    if (slots) slots.push(slot);
+    else this.dealt.set(lane, [slot]);
+    lane.count--;
+    this.size++;
   }
 
-  /** Runs what was claimed, once that is committed. */
+  /** Takes the jobs and claims their tasks. The transaction may be tried again. */
+  async take(tx: Transaction): Promise<void> {
+    const lanes = [...this.dealt].map(([lane, slots]) => ({ ...laneOf(lane), amount: slots.length, slots, lane }));
+    const jobs = await this.store.outbox.take(tx, lanes);
+    for (const { lane, amount } of lanes) if (jobs.filter(isOf(lane)).length < amount) lane.count = 0;
+    const wanted = [...new Map(jobs.filter(({ isWanted }) => isWanted).map((job) => [topicKey(job), job])).values()];
+    const [own, claimable] = [wanted.filter(this.runsHere), wanted.filter((job) => !this.runsHere(job))];
+    const rows = claimable.length > 0 ? await this.pool.claimAll(tx, claimable) : [];
+    const byTask = new Map(rows.map((row) => [topicKey({ tenantId: row.tenantId, taskId: row.id }), row]));
+    const missed = claimable.filter((job) => !byTask.has(topicKey(job)));
+    if (own.length + missed.length > 0) await this.store.outbox.putBack(tx, [...own, ...missed], PUT_BACK_MS);
+    this.claimed = lanes.flatMap(({ lane, slots }) => {
+      const ofLane = claimable.filter(isOf(lane)).flatMap((job) => byTask.get(topicKey(job)) ?? []);
+      return ofLane.map((row, i) => ({ row, slot: slots[i]! }));
+    });
+  }
+
+  /** Runs what was claimed, once that is committed, and gives back the other slots. */
   start(): void {
     const { claimed } = this;
-    const names = claimed.map(keyOf).map(topicKey);
-    const agents = names.map((name) => this.reserved.get(name)!);
-    for (const name of names) this.reserved.delete(name);
-    this.release();
-    if (claimed.length > 0) this.pool.startAll(claimed, agents);
+    const running = new Set(claimed.map(({ slot }) => slot));
+    const unused = [...this.dealt.values()].flat().filter((slot) => !running.has(slot));
+    if (claimed.length > 0) this.pool.startAll(claimed);
+    for (const slot of unused) this.pool.slots.undo(slot);
   }
 
-  /** Gives back the slots of what is not run. */
+  /** Gives back all slots. */
   release(): void {
-    for (const agent of this.reserved.values()) this.pool.release(agent);
-    this.reserved.clear();
-    this.claimed = [];
+    for (const slot of [...this.dealt.values()].flat()) this.pool.slots.undo(slot);
   }
+
+  /** Its own lease looks abandoned after a standstill, until it is renewed. */
+  private readonly runsHere = (job: OutboxJob) => job.holder === this.pool.owner && this.pool.isRunning(job);
 }
 
-function keyOf({ tenantId, id }: WholeTaskRow): TaskKey {
-  return { tenantId, taskId: id };
+function laneOf({ tenantId, agent, priority }: Lane): Lane {
+  return { tenantId, agent, priority };
+}
+
+function isOf({ tenantId, agent, priority }: Lane): (job: OutboxJob) => boolean {
+  return (job) => job.tenantId === tenantId && job.agent === agent && job.priority === priority;
 }

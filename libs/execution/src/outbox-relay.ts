@@ -1,6 +1,8 @@
+import { type AgentRegistry } from '#agents';
 import { type Logger, type Signals } from '#platform';
 import { type Store } from '#store';
 import { OUTBOX_SIGNALS } from '#tasks';
+import { DueLanes } from './due-lanes.js';
 import { JobClaims } from './job-claims.js';
 import { Loop } from './loop.js';
 import { type RunQueue } from './run-queue.js';
@@ -8,63 +10,136 @@ import { type WorkerPool } from './worker-pool.js';
 
 const BATCH = 100;
 const POLL_MS = 500;
-/** What is due and was not taken is another relay's, for the moment. */
-const SOON_MS = 10;
-/** Where all slots of this process are taken, jobs wait so long for one; other processes look at the outbox too. */
+/** Slots that come back one by one gather for so long, to be filled together: a few at once cost little more than one. */
+const GATHER_MS = 5;
+const GATHERED = 25;
+/** What was seen of the outbox serves for so long, where no signal tells of more; without a slot it does in any case. */
+const LOOK_MS = 50;
+/** A process without slots leaves a job to the others, which look at the outbox too, for so long before the queue gets it. */
 const PATIENCE_MS = 500;
+/** The queue gives out its jobs in the order of their coming, so there are only a few in it. */
+const QUEUE_WINDOW = 100;
 
 /**
- * Takes jobs out of the outbox when they are due, on a signal, at the next due time, and on a poll in case a signal was
- * lost: into free slots of this process, as far as there are any (docs/adr/0023). The queue gets the others.
+ * Takes due jobs out of the outbox, fairly: each free slot goes to the tenant whose turn it is, and to that tenant's job of
+ * the highest priority that has been due for longest (docs/adr/0023, docs/adr/0028). It looks on a signal, at the next
+ * due time, when slots get free, and on a poll in case a signal was lost. A process that runs nothing gives a few jobs to
+ * the queue.
  */
 export class OutboxRelay {
   private readonly loop: Loop;
+  private readonly lanes: DueLanes;
+  private lookedAt = -Infinity;
+  private nextDueAt = Infinity;
+  private timer: NodeJS.Timeout | undefined;
+  private timerAt = Infinity;
+  private publishedAt = -Infinity;
 
   constructor(
     private readonly store: Store,
-    private readonly parts: { readonly queue: RunQueue; readonly pool: WorkerPool; readonly logger: Logger },
+    private readonly parts: {
+      readonly queue: RunQueue;
+      readonly pool: WorkerPool;
+      readonly agents: AgentRegistry;
+      readonly logger: Logger;
+    },
     private readonly signals: Signals,
   ) {
     this.loop = new Loop('relay', POLL_MS, parts.logger, () => this.relayAll());
+    const { slots } = parts.pool;
+    this.lanes = new DueLanes(store, parts.agents, slots, () => this.wakeWithin(this.isGathered ? 0 : GATHER_MS));
+    slots.attach(this.lanes);
   }
 
   start(): void {
-    this.loop.start(this.signals.subscribe(OUTBOX_SIGNALS, () => this.loop.wake()));
+    const onSignal = () => {
+      this.lookedAt = -Infinity;
+      this.wakeWithin(this.parts.pool.free > 0 ? 0 : LOOK_MS);
+    };
+    this.loop.start(this.signals.subscribe(OUTBOX_SIGNALS, onSignal));
   }
 
-  stop(): Promise<void> {
-    return this.loop.stop();
+  async stop(): Promise<void> {
+    await this.loop.stop();
+    clearTimeout(this.timer);
+  }
+
+  private get isGathered(): boolean {
+    const { free, slots } = this.parts.pool;
+    return free >= Math.min(GATHERED, slots.limit / 4);
+  }
+
+  private wakeWithin(ms: number): void {
+    if (ms === 0) return this.loop.wake();
+    const at = performance.now() + ms;
+    if (at >= this.timerAt) return;
+    clearTimeout(this.timer);
+    this.timerAt = at;
+    this.timer = setTimeout(() => this.loop.wake(), ms);
   }
 
   private async relayAll(): Promise<number> {
-    for (let limit = BATCH, taken = BATCH; taken === limit;) {
-      // Few slots are a small batch, and none are one for the queue.
-      limit = Math.min(BATCH, (await this.parts.pool.freeWithin(PATIENCE_MS)) || BATCH);
-      taken = await this.relayBatch(limit);
+    clearTimeout(this.timer);
+    this.timerAt = Infinity;
+    try {
+      do await this.look();
+      while (await this.relayBatch());
+      await this.publish();
+      return Math.max(0, this.nextDueAt - performance.now());
+    } catch (error) {
+      // What cannot be fetched holds nobody up.
+      this.lanes.clear();
+      this.lookedAt = -Infinity;
+      throw error;
     }
-    const nextMs = await this.store.outbox.nextDueMs(this.store.db);
-    return nextMs === undefined ? POLL_MS : Math.max(nextMs, SOON_MS);
   }
 
-  /**
-   * The jobs leave the outbox with the commit that claims their tasks, or that follows their publication: a crash
-   * before it publishes again.
-   */
-  private async relayBatch(limit: number): Promise<number> {
-    const claims = new JobClaims(this.parts.pool);
+  private async look(): Promise<void> {
+    const now = performance.now();
+    if (now - this.lookedAt < LOOK_MS && now < this.nextDueAt) return;
+    this.lookedAt = now;
+    this.nextDueAt = now + ((await this.lanes.look()) ?? Infinity);
+  }
+
+  /** The jobs leave the outbox with the commit that claims their tasks. False where there is none, or no slot for it. */
+  private async relayBatch(): Promise<boolean> {
+    const { pool } = this.parts;
+    const claims = new JobClaims(this.store, pool);
+    for (let tenant = pool.slots.turn(); tenant !== undefined; tenant = pool.slots.turn()) {
+      const { lane, agent } = this.lanes.first(tenant)!;
+      claims.add(lane, agent);
+      if (claims.size === BATCH) break;
+    }
+    if (claims.size === 0) return false;
     try {
-      const taken = await this.store.database.transaction(async (tx) => {
-        const jobs = await this.store.outbox.take(tx, limit);
-        const wanted = jobs.filter(({ isWanted }) => isWanted);
-        const rest = await claims.take(tx, wanted);
-        if (rest.length > 0) await this.parts.queue.add(rest);
-        return jobs.length;
-      });
-      claims.start();
-      return taken;
+      await this.store.database.transaction((tx) => claims.take(tx));
     } catch (error) {
+      this.lanes.clear();
       claims.release();
       throw error;
     }
+    claims.start();
+    return true;
+  }
+
+  /**
+   * Hands jobs to the queue that have waited for long, as many of each tenant. They leave the outbox with the commit that
+   * follows their publication: a crash before it publishes again.
+   */
+  private async publish(): Promise<void> {
+    const { pool, queue } = this.parts;
+    const lanes = this.lanes.all().filter(({ dueForMs }) => dueForMs >= PATIENCE_MS);
+    const isTime = performance.now() - this.publishedAt >= PATIENCE_MS;
+    if (pool.slots.limit > 0 || lanes.length === 0 || !isTime || !queue.isUp) return;
+    this.publishedAt = performance.now();
+    const room = QUEUE_WINDOW - (await queue.waiting());
+    if (room <= 0) return;
+    const amount = Math.ceil(room / lanes.length);
+    const shares = lanes.slice(0, room).map(({ tenantId, agent, priority }) => ({ tenantId, agent, priority, amount }));
+    await this.store.database.transaction(async (tx) => {
+      const jobs = await this.store.outbox.take(tx, shares, PATIENCE_MS);
+      const wanted = jobs.filter(({ isWanted }) => isWanted);
+      if (wanted.length > 0) await queue.add(wanted);
+    });
   }
 }

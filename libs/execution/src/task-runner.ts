@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { create } from '@bufbuild/protobuf';
 import { type Agent, type AgentRegistry, type CanceledTask, isDelegationError, isFail, isReject } from '#agents';
 import { type Config, type Logger } from '#platform';
@@ -37,8 +38,9 @@ import { RunLog } from './run-log.js';
 import { RunTurn } from './run-turn.js';
 import { Rest, type RunWaits } from './run-waits.js';
 
-/** How long a run that the database has failed is left alone. */
+/** How long a run that the database has failed is left alone, and how often a database that is away is asked to take it back. */
 const OUTAGE_PAUSE_MS = 1_000;
+const HAND_BACK_PAUSE_MS = 250;
 
 const UNANSWERED = 'the handler returned while it asks for input: await requestInput and requestAuth';
 
@@ -50,7 +52,8 @@ export interface RunnerParts {
   readonly streams: TaskStreams;
   readonly loader: RunLoader;
   readonly delegations: TaskDelegations;
-  readonly config: RunLimits & Pick<Config, 'maxRecordsPerTurn' | 'maxLostWorkers' | 'delegationDepth' | 'peers'>;
+  readonly config: RunLimits &
+    Pick<Config, 'leaseMs' | 'maxRecordsPerTurn' | 'maxLostWorkers' | 'delegationDepth' | 'peers'>;
   readonly logger: Logger;
 }
 
@@ -104,8 +107,8 @@ export class TaskRunner {
     } catch (error) {
       if (isStopped(active, error)) throw error;
       active.end(new RunEndedError('the run has ended'));
-      if (error instanceof DatabaseUnavailableError) await this.afterOutage(run, log, error);
-      else await this.afterError(run, agent, { writer, log }, error);
+      if (error instanceof DatabaseUnavailableError) await this.afterOutage(active, log, error);
+      else await this.afterError(turn, agent, error);
       return undefined;
     } finally {
       clearTimeout(timer);
@@ -161,16 +164,12 @@ export class TaskRunner {
     return this.parts.loader.load(row);
   }
 
-  private async afterError(
-    run: ClaimedRun,
-    agent: Agent,
-    { writer, log }: { writer: RunWriter; log: RunLog },
-    error: unknown,
-  ): Promise<void> {
+  private async afterError(turn: RunTurn, agent: Agent, error: unknown): Promise<void> {
+    const { run, writer, log } = turn;
     if (isReject(error) || isFail(error)) {
       const state = isReject(error) ? TaskState.REJECTED : TaskState.FAILED;
       const invalid = await this.settleAsAsked(run, writer, state, error.message);
-      return invalid && this.afterError(run, agent, { writer, log }, invalid);
+      return invalid && this.afterError(turn, agent, invalid);
     }
     const errorId = randomUUID();
     const failures = run.attempt + 1;
@@ -182,23 +181,39 @@ export class TaskRunner {
       return writer.settle(this.failure(run, `The agent failed. Error id: ${errorId}`, metadata));
     }
     await writer.committed();
-    await this.retryLater(run, agent, failures);
+    await this.retryLater(turn, agent, failures);
   }
 
-  /** No failure of the handler's. Where the database takes nothing, the lease runs out instead. */
-  private async afterOutage(run: ClaimedRun, log: RunLog, { cause }: DatabaseUnavailableError): Promise<void> {
-    const { store, journal } = this.parts;
+  /** No failure of the handler's. */
+  private async afterOutage(active: ActiveRun, log: RunLog, { cause }: DatabaseUnavailableError): Promise<void> {
     log.warn({ err: cause }, 'run.interrupted');
-    // The lease of a run that began beside the acceptance of its task is there once that is committed.
-    await run.accepted;
-    await store.leases.handBack(store.leaseDb, run.lease, null, OUTAGE_PAUSE_MS);
-    journal.signalOutbox();
+    // The lease of a run that began beside the acceptance of its task is there once that is committed. Where it is refused
+    // there is none, and its caller has been told.
+    const isAccepted = await active.accepted.then(
+      () => true,
+      () => false,
+    );
+    if (!isAccepted) return;
+    await this.handBack(active, null, OUTAGE_PAUSE_MS);
   }
 
-  private async retryLater(run: ClaimedRun, agent: Agent, failures: number): Promise<void> {
-    const { store, journal } = this.parts;
-    await store.leases.handBack(store.leaseDb, run.lease, failures, retryDelay(agent.retry, failures));
-    journal.signalOutbox();
+  private retryLater({ active }: Pick<RunTurn, 'active'>, { retry }: Agent, failures: number): Promise<void> {
+    return this.handBack(active, failures, retryDelay(retry, failures));
+  }
+
+  /** Where the database is away it is asked again; where it takes nothing for the time of the lease, that runs out instead. */
+  private async handBack(active: ActiveRun, failures: number | null, delayMs: number): Promise<void> {
+    const { store, journal, config } = this.parts;
+    for (;;) {
+      try {
+        await store.leases.handBack(store.leaseDb, active.lease, failures, delayMs);
+        return journal.signalOutbox();
+      } catch (error) {
+        const isHeld = performance.now() - active.renewedAt < config.leaseMs;
+        if (!(error instanceof DatabaseUnavailableError) || !isHeld) throw error;
+      }
+      await delay(HAND_BACK_PAUSE_MS, undefined, { ref: false });
+    }
   }
 
   /** After a cancel the task is as it will stay; what is left is the author's clean-up outside, retried like a run. */
@@ -215,7 +230,7 @@ export class TaskRunner {
       if (isStopped(active, error)) throw error;
       const failures = run.attempt + 1;
       log.error({ err: error, attempt: failures }, 'cancel.clean_up_failed');
-      if (failures < agent.retry.attempts) return await this.retryLater(run, agent, failures);
+      if (failures < agent.retry.attempts) return await this.retryLater(turn, agent, failures);
     } finally {
       clearTimeout(timer);
     }

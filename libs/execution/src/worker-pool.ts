@@ -1,15 +1,22 @@
-import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { randomUUID } from 'node:crypto';
 import { type Agent, type AgentRegistry } from '#agents';
 import { type Config, type Logger } from '#platform';
-import { type Store, type TaskKey, type WholeTaskRow } from '#store';
-import { type ClaimedRun, type EagerStart, type LocalWorker, type RunLoader, type TaskJournal } from '#tasks';
+import { type OutboxJob, type Store, type TaskKey, type WholeTaskRow } from '#store';
+import {
+  type ClaimedRun,
+  type EagerStart,
+  type LocalWorker,
+  type ReservedSlot,
+  type RunLoader,
+  type TaskJournal,
+} from '#tasks';
 import { type ActiveRun } from './active-run.js';
 import { type ActiveRuns } from './active-runs.js';
-import { RunSlots } from './run-slots.js';
+import { type RunSlot, RunSlots } from './run-slots.js';
 import { type TaskRunner } from './task-runner.js';
+import { TenantShares } from './tenant-shares.js';
 
 type Transaction = Parameters<Store['outbox']['take']>[0];
 
@@ -22,13 +29,12 @@ const HAND_BACK_OUTAGE_MS = 250;
 const UNREAD_PAUSE_MS = 1_000;
 
 /**
- * Runs tasks in this process, wherever they come from: an eager start, a job of the queue, or the reaper. The claim
- * decides who runs a task; the slots bound how many.
+ * Runs tasks in this process, wherever they come from: an eager start, the outbox, or a job of the queue. The claim decides
+ * who runs a task; the slots bound how many, and whose turn it is.
  */
 export class WorkerPool implements LocalWorker {
   readonly owner = `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`;
-  private readonly slots: RunSlots;
-  private readonly draining = new AbortController();
+  readonly slots: RunSlots;
 
   constructor(
     private readonly store: Store,
@@ -39,13 +45,12 @@ export class WorkerPool implements LocalWorker {
       readonly loader: RunLoader;
       readonly journal: TaskJournal;
       readonly eager: EagerStart;
-      readonly config: Pick<Config, 'leaseMs' | 'drainMs' | 'workerConcurrency'>;
+      readonly config: Pick<Config, 'leaseMs' | 'drainMs' | 'workerConcurrency' | 'tenantConcurrency'>;
       readonly logger: Logger;
     },
   ) {
-    this.slots = new RunSlots(parts.config.workerConcurrency);
-    // Every job that waits for a slot listens.
-    setMaxListeners(0, this.draining.signal);
+    const { workerConcurrency, tenantConcurrency } = parts.config;
+    this.slots = new RunSlots(workerConcurrency, new TenantShares(), tenantConcurrency);
   }
 
   /** Offers this process' slots to the tasks it accepts. */
@@ -55,71 +60,62 @@ export class WorkerPool implements LocalWorker {
 
   /** How many runs could start now. */
   get free(): number {
-    return this.draining.signal.aborted ? 0 : this.slots.free;
+    return this.slots.free;
   }
 
-  /** The agents of which one more run could start now. */
-  agentsWithRoom(): Agent[] {
-    return this.parts.agents.all().filter((agent) => this.slots.hasRoom(agent));
+  /** Whether a run of the task is under way here. */
+  isRunning(key: TaskKey): boolean {
+    return this.parts.active.has(key);
   }
 
-  reserve(agent: Agent): boolean {
-    return !this.draining.signal.aborted && this.slots.tryTake(agent);
+  reserve(agent: Agent, tenant: string): ReservedSlot | undefined {
+    const slot = this.slots.tryTake(agent, tenant);
+    return slot && new Reservation(this, slot);
   }
 
-  release(agent: Agent): void {
-    this.slots.giveBack(agent);
+  async reserveWithin(agent: Agent, tenant: string, ms: number): Promise<ReservedSlot | undefined> {
+    if (this.slots.expectedWaitMs(tenant) > ms) return undefined;
+    const slot = await this.slots.soon(agent, tenant, ms);
+    return slot && new Reservation(this, slot);
   }
 
-  /** Runs a claimed task on a reserved slot. Returns at once. */
-  start(run: ClaimedRun): void {
-    const agent = this.parts.agents.get(run.agent);
-    if (agent) void this.execute(run, agent, this.parts.active.add(run.lease, run.accepted));
+  /** Runs a claimed task on a slot. Returns at once. */
+  start(run: ClaimedRun, slot: RunSlot): void {
+    void this.execute(run, slot, this.parts.active.add(run.lease, run.accepted));
   }
 
   /** Claims and runs a task that is due, as soon as there is a slot. Resolves when the run has ended, or there was nothing to claim. */
-  async claimAndRun(key: TaskKey): Promise<void> {
+  async claimAndRun(key: TaskKey, priority: number): Promise<void> {
     const agent = await this.agentOf(key);
     if (!agent) return;
-    await this.slots.wait(agent, this.draining.signal);
-    await this.claimReserved(key, agent);
+    const slot = await this.slots.forJob(agent, key.tenantId, priority);
+    if (!slot) throw new Error('the worker is draining');
+    await this.claimInto(slot, key);
   }
 
-  /** The same where there is a slot right now; else undefined. */
   claimIfFree(key: TaskKey, agentId: string): Promise<void> | undefined {
-    // After a standstill of this process its own leases may look abandoned; they are renewed at once.
-    if (this.parts.active.has(key)) return undefined;
     const agent = this.parts.agents.get(agentId);
-    return agent && this.reserve(agent) ? this.claimReserved(key, agent) : undefined;
-  }
-
-  /** How many runs could start now, or within `ms`. */
-  async freeWithin(ms: number): Promise<number> {
-    await this.slots.spare(ms, this.draining.signal);
-    return this.free;
-  }
-
-  /** Reserves a slot for a task of that agent; undefined where there is none, or nobody here knows the agent. */
-  reserveKnown(agentId: string | null): Agent | undefined {
-    const agent = agentId === null ? undefined : this.parts.agents.get(agentId);
-    return agent && this.reserve(agent) ? agent : undefined;
+    const slot = agent && this.slots.tryTake(agent, key.tenantId);
+    return slot && this.claimInto(slot, key);
   }
 
   /** Claims those of the tasks that are due, in the caller's transaction. */
-  claimAll(tx: Transaction, tasks: readonly (TaskKey & { readonly version: string })[]): Promise<WholeTaskRow[]> {
+  claimAll(tx: Transaction, jobs: readonly OutboxJob[]): Promise<WholeTaskRow[]> {
+    const version = (agent: string) => this.parts.agents.get(agent)!.card.version;
+    const tasks = jobs.map(({ tenantId, taskId, agent }) => ({ tenantId, taskId, version: version(agent) }));
     return this.store.leases.claimAll(tx, tasks, { owner: this.owner, leaseMs: this.parts.config.leaseMs });
   }
 
-  /** Runs tasks that were claimed so, each on its reserved slot. Returns at once. */
-  startAll(rows: readonly WholeTaskRow[], agents: readonly Agent[]): void {
-    void this.runAll(rows, agents);
+  /** Runs tasks that were claimed, each on its slot. Returns at once. */
+  startAll(claimed: readonly ClaimedRow[]): void {
+    void this.runAll(claimed);
   }
 
   /** Takes no more tasks, gives the runs their time, then hands back what is left without burning an attempt. */
   async drain(): Promise<void> {
     const { active, eager, config, logger, journal } = this.parts;
     eager.detach();
-    this.draining.abort(new Error('the worker is draining'));
+    this.slots.close();
     let idle = await this.slots.idle(config.drainMs);
     let runs = 0;
     const stopped = new Set<ActiveRun>();
@@ -156,15 +152,15 @@ export class WorkerPool implements LocalWorker {
     return handedBack;
   }
 
-  private async claimReserved(key: TaskKey, agent: Agent): Promise<void> {
+  private async claimInto(slot: RunSlot, key: TaskKey): Promise<void> {
     const { leaseMs } = this.parts.config;
-    const claim = { owner: this.owner, leaseMs, version: agent.card.version };
+    const claim = { owner: this.owner, leaseMs, version: slot.agent.card.version };
     const row = await this.store.leases.claim(this.store.db, key, claim).catch((error: unknown) => {
-      this.slots.giveBack(agent);
+      this.slots.undo(slot);
       throw error;
     });
-    if (row) await this.runAll([row], [agent]);
-    else this.slots.giveBack(agent);
+    if (row) await this.runAll([{ row, slot }]);
+    else this.slots.undo(slot);
   }
 
   private async agentOf(key: TaskKey): Promise<Agent | undefined> {
@@ -176,16 +172,16 @@ export class WorkerPool implements LocalWorker {
   }
 
   /** Loads claimed tasks and runs them; those that cannot be read are handed back. */
-  private async runAll(rows: readonly WholeTaskRow[], agents: readonly Agent[]): Promise<void> {
-    const active = rows.map(({ tenantId, id, leaseToken }) =>
+  private async runAll(claimed: readonly ClaimedRow[]): Promise<void> {
+    const active = claimed.map(({ row: { tenantId, id, leaseToken } }) =>
       this.parts.active.add({ tenantId, taskId: id, token: leaseToken }),
     );
-    const loaded = await this.loadAll(rows);
+    const loaded = await this.loadAll(claimed.map(({ row }) => row));
     await Promise.all(
       loaded.map((load, i) =>
         load.status === 'fulfilled'
-          ? this.execute(load.value, agents[i]!, active[i]!)
-          : this.handBackUnread(load.reason, agents[i]!, active[i]!),
+          ? this.execute(load.value, claimed[i]!.slot, active[i]!)
+          : this.handBackUnread(load.reason, claimed[i]!.slot, active[i]!),
       ),
     );
   }
@@ -198,20 +194,46 @@ export class WorkerPool implements LocalWorker {
     return Promise.allSettled(rows.map((row) => loader.load(row)));
   }
 
-  private async handBackUnread(error: unknown, agent: Agent, active: ActiveRun): Promise<void> {
+  private async handBackUnread(error: unknown, slot: RunSlot, active: ActiveRun): Promise<void> {
     const { tenantId, taskId } = active.lease;
     this.parts.logger.warn({ err: error, tenant: tenantId, task: taskId }, 'run.not_loaded');
     await this.store.leases.handBack(this.store.db, active.lease, null, UNREAD_PAUSE_MS).catch(() => undefined);
     this.parts.active.remove(active);
-    this.slots.giveBack(agent);
+    this.slots.undo(slot);
   }
 
-  private async execute(run: ClaimedRun, agent: Agent, active: ActiveRun): Promise<void> {
+  private async execute(run: ClaimedRun, slot: RunSlot, active: ActiveRun): Promise<void> {
     try {
-      await this.parts.runner.run(run, agent, active);
+      await this.parts.runner.run(run, slot.agent, active);
     } finally {
       this.parts.active.remove(active);
-      this.slots.giveBack(agent);
+      this.slots.giveBack(slot);
     }
+  }
+}
+
+/** A task that is claimed, and the slot for its run. */
+export interface ClaimedRow {
+  readonly row: WholeTaskRow;
+  readonly slot: RunSlot;
+}
+
+/** A slot in the hands of whoever accepts a task. */
+class Reservation implements ReservedSlot {
+  constructor(
+    private readonly pool: WorkerPool,
+    private readonly slot: RunSlot,
+  ) {}
+
+  get owner(): string {
+    return this.pool.owner;
+  }
+
+  start(run: ClaimedRun): void {
+    this.pool.start(run, this.slot);
+  }
+
+  release(): void {
+    this.pool.slots.undo(this.slot);
   }
 }

@@ -61,6 +61,36 @@ describe('loadConfig', () => {
     expect(message).not.toContain('hunter2');
   });
 
+  it('keeps the password of a wrong REDIS_URL out of the report', () => {
+    for (const url of ['http://:hunter2@redis', 'redis://:hunter2@redis/queue', 'redis//:hunter2@redis']) {
+      const message = refusalOf({ REDIS_URL: url });
+      expect(message).toContain('REDIS_URL=(hidden): want');
+      expect(message).not.toContain('hunter2');
+    }
+    expect(loadConfig({ REDIS_URL: 'rediss://user:pw@redis:6380/2' }).redisUrl).toBe('rediss://user:pw@redis:6380/2');
+  });
+
+  it('wants a database that can be shared for a role of several processes', () => {
+    const databaseUrl = 'postgres://db/app';
+    expect(loadConfig({}).role).toBe('all');
+    expect(loadConfig({ PERDURE_ROLE: 'worker', DATABASE_URL: databaseUrl })).toMatchObject({
+      role: 'worker',
+      databaseUrl,
+    });
+    expect(refusalOf({ PERDURE_ROLE: 'server' })).toContain(
+      'DATABASE_URL=: want the Postgres that all processes share',
+    );
+    expect(refusalOf({ PERDURE_ROLE: 'api' })).toContain('PERDURE_ROLE=api: want one of all, server, worker');
+    expect(refusalOf({ DATABASE_DIRECT_URL: databaseUrl })).toContain(
+      'DATABASE_URL=: want a URL beside DATABASE_DIRECT_URL',
+    );
+  });
+
+  it.each(['a b', 'é', '../x', 'x'.repeat(101)])('refuses %s as the beginning of names in Redis', (prefix) => {
+    expect(refusalOf({ PERDURE_REDIS_PREFIX: prefix })).toContain('PERDURE_REDIS_PREFIX=');
+    expect(loadConfig({ PERDURE_REDIS_PREFIX: '{shop}:a.b_c-1' }).redisPrefix).toBe('{shop}:a.b_c-1');
+  });
+
   it.each(['127.0.0.1', '127.1.2.3', '::1', 'localhost'])('listens on %s without being asked twice', (host) => {
     expect(loadConfig({ HOST: host }).host).toBe(host);
   });

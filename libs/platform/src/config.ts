@@ -12,6 +12,8 @@ export const CONFIG = Symbol('perdure.config');
  * `24h` and held in milliseconds; sizes are written `64kb`, `10mb` and held in bytes.
  */
 export interface Config {
+  /** PERDURE_ROLE (all): `server` takes calls, `worker` runs handlers, `all` does both in one process. */
+  readonly role: Role;
   /** HOST (127.0.0.1): address to listen on. One that others can reach needs `PERDURE_ALLOW_PUBLIC=true`. */
   readonly host: string;
   /** PORT (8080): port of JSON-RPC, agent cards and health checks; 0 takes a free one. */
@@ -33,6 +35,15 @@ export interface Config {
   readonly adminApi: boolean;
   /** DATABASE_URL (none): the Postgres to use; without it one is started from the embedded binaries. */
   readonly databaseUrl?: string;
+  /**
+   * DATABASE_DIRECT_URL (DATABASE_URL): the same database past a pooler that gives each transaction another session, for what
+   * needs a session of its own. Where it is set, nothing that goes to DATABASE_URL relies on one.
+   */
+  readonly directDatabaseUrl?: string;
+  /** REDIS_URL (none): the Redis or Valkey of queue and signals; without it both go over Postgres. */
+  readonly redisUrl?: string;
+  /** PERDURE_REDIS_PREFIX (perdure): what the names of keys and channels begin with, the same in all processes of one Perdure. */
+  readonly redisPrefix: string;
   /** PERDURE_DATA_DIR (.perdure): folder of the embedded Postgres' data; held as an absolute path. */
   readonly dataDir: string;
   /**
@@ -44,10 +55,19 @@ export interface Config {
   readonly agentDirs: readonly string[];
   /** PERDURE_WORKER_CONCURRENCY (100): runs at once in one process. */
   readonly workerConcurrency: number;
+  /** PERDURE_TENANT_CONCURRENCY (PERDURE_WORKER_CONCURRENCY): runs of one tenant at once in one process. */
+  readonly tenantConcurrency: number;
+  /** PERDURE_MAX_BACKLOG (100000): most tasks of one tenant that may wait to begin; new ones beyond are refused. */
+  readonly maxBacklog: number;
   /** PERDURE_LEASE (5s): how long a run may go unrenewed before another worker takes it over. */
   readonly leaseMs: number;
   /** PERDURE_DRAIN (10s): how long SIGTERM waits for runs and streams before it hands them back. */
   readonly drainMs: number;
+  /**
+   * PERDURE_SHUTDOWN_DELAY (0s): how long SIGTERM goes on taking calls, while readiness is off already: as long as load
+   * balancers need to notice.
+   */
+  readonly shutdownDelayMs: number;
   /** PERDURE_MAX_LOST_WORKERS (10): workers that may die under one turn of a task before it fails as `worker_lost`. */
   readonly maxLostWorkers: number;
   /** PERDURE_RETRY_ATTEMPTS (3): runs of a task that keeps throwing, for agents that do not say. */
@@ -84,6 +104,20 @@ export interface Config {
   readonly maxSignalBytes: number;
   /** PERDURE_MAX_STREAMS (10000): most open streams in one process. */
   readonly maxStreams: number;
+  /** PERDURE_MAX_TENANT_STREAMS (nine tenths of PERDURE_MAX_STREAMS): most open streams of one tenant in one process. */
+  readonly maxTenantStreams: number;
+  /** PERDURE_MAX_WAITING (10000): most blocking sends in one process that wait for their accepted tasks. */
+  readonly maxWaiting: number;
+  /** PERDURE_MAX_CALLS (2000): most calls one process works on at a time; not those that wait for a task, nor open streams. */
+  readonly maxCalls: number;
+  /** PERDURE_MAX_BODIES (256mb): most that the bodies of all open HTTP requests may take in one process. */
+  readonly maxBodiesBytes: number;
+  /** PERDURE_MAX_LOOP_DELAY (500ms): how late the event loop may be, for longer than a moment, before new work is refused. */
+  readonly maxLoopDelayMs: number;
+  /** PERDURE_MAX_HEAP (85): percent of the heap's limit (node's --max-old-space-size) in use, before new work is refused. */
+  readonly maxHeapPercent: number;
+  /** PERDURE_MAX_CONNECTIONS (20000): most connections over HTTP to one process; those beyond are closed at once. */
+  readonly maxConnections: number;
   /**
    * PERDURE_PEERS (none): comma separated origins, such as `https://agents.example`, of the agents that handlers may
    * delegate to. Without any: whatever address a handler names, and what its card names at the same origin.
@@ -113,14 +147,20 @@ export interface Config {
   readonly poolSize: number;
   /** PERDURE_DATABASE_TIMEOUT (10s): longest wait for Postgres: for a connection, for a statement, for any answer. */
   readonly databaseTimeoutMs: number;
+  /** PERDURE_MIGRATION_TIMEOUT (5m): longest wait for another process that migrates, or for tables that others hold. */
+  readonly migrationTimeoutMs: number;
   /** PERDURE_LOG_LEVEL (info): trace, debug, info, warn, error, fatal or silent. */
   readonly logLevel: LogLevel;
   /** PERDURE_LOG_FORMAT (pretty on a terminal, else json): lines for people or for machines. */
   readonly logFormat: LogFormat;
 }
 
+const ROLES = ['all', 'server', 'worker'] as const;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const LOG_FORMATS = ['pretty', 'json'] as const;
+
+/** What a process does: take calls, run handlers, or both. */
+export type Role = (typeof ROLES)[number];
 
 /** From everything to nothing, as in pino. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -144,6 +184,8 @@ const TIMER = { min: 1, max: TIMER_MAX };
 /** Node and Postgres hold texts of up to half a gigabyte, and a result is held more than once while it is written. */
 const MAX_RESULT_BYTES = 256 * 1024 ** 2;
 
+const POSTGRES = ['postgres:', 'postgresql:'];
+
 /** Reads and checks all settings. Throws a {@link ConfigError} that lists every wrong one. */
 export function loadConfig(variables: EnvironmentVariables = process.env): Config {
   const env = new Environment(variables);
@@ -151,17 +193,43 @@ export function loadConfig(variables: EnvironmentVariables = process.env): Confi
     ...addresses(env),
     ...execution(env),
     ...limits(env),
-    databaseUrl: env.url('DATABASE_URL', ['postgres:', 'postgresql:'], { secret: true }),
+    ...connections(env),
     dataDir: resolve(env.text('PERDURE_DATA_DIR', '.perdure')),
     secretKeys: secretKeys(env),
     agentDirs: env.list('PERDURE_AGENTS', [join(packageRoot(), 'examples/agents')]).map((dir) => resolve(dir)),
     poolSize: env.integer('PERDURE_POOL_SIZE', 10, { min: 2, max: 1_000 }),
     databaseTimeoutMs: env.duration('PERDURE_DATABASE_TIMEOUT', '10s', { min: 100, max: 3_600_000 }),
+    migrationTimeoutMs: env.duration('PERDURE_MIGRATION_TIMEOUT', '5m', { min: 0 }),
     logLevel: env.choice('PERDURE_LOG_LEVEL', LOG_LEVELS, 'info'),
     logFormat: env.choice('PERDURE_LOG_FORMAT', LOG_FORMATS, process.stdout.isTTY ? 'pretty' : 'json'),
   };
   if (env.problems.length > 0) throw new ConfigError(env.problems);
   return config;
+}
+
+function connections(env: Environment) {
+  const role = env.choice('PERDURE_ROLE', ROLES, 'all');
+  const databaseUrl = env.url('DATABASE_URL', POSTGRES, { secret: true });
+  const directDatabaseUrl = env.url('DATABASE_DIRECT_URL', POSTGRES, { secret: true });
+  if (env.raw('DATABASE_URL') === undefined) {
+    if (role !== 'all')
+      env.refuse('DATABASE_URL', '', `the Postgres that all processes share, for the role ${role}`, '');
+    if (directDatabaseUrl) env.refuse('DATABASE_URL', '', 'a URL beside DATABASE_DIRECT_URL', '');
+  }
+  return { role, databaseUrl, directDatabaseUrl, redisUrl: redisUrl(env), redisPrefix: redisPrefix(env) };
+}
+
+/** With the number of a database as its path, or without. */
+function redisUrl(env: Environment): string | undefined {
+  const url = env.url('REDIS_URL', ['redis:', 'rediss:'], { secret: true });
+  const isUsable = url === undefined || /^(\/\d{1,5})?$/.test(new URL(url).pathname);
+  return isUsable ? url : env.refuse('REDIS_URL', '(hidden)', 'a path that is the number of a database', undefined);
+}
+
+function redisPrefix(env: Environment): string {
+  const prefix = env.text('PERDURE_REDIS_PREFIX', 'perdure');
+  const isUsable = /^[\w.:{}-]{1,100}$/.test(prefix);
+  return isUsable ? prefix : env.refuse('PERDURE_REDIS_PREFIX', prefix, 'letters, digits and any of _ . : - { }', '');
 }
 
 function secretKeys(env: Environment): Uint8Array[] {
@@ -212,10 +280,14 @@ function isLoopback(host: string): boolean {
 }
 
 function execution(env: Environment) {
+  const workerConcurrency = env.integer('PERDURE_WORKER_CONCURRENCY', 100, { min: 1, max: 100_000 });
   return {
-    workerConcurrency: env.integer('PERDURE_WORKER_CONCURRENCY', 100, { min: 1, max: 100_000 }),
+    workerConcurrency,
+    tenantConcurrency: env.integer('PERDURE_TENANT_CONCURRENCY', workerConcurrency, { min: 1, max: 100_000 }),
+    maxBacklog: env.integer('PERDURE_MAX_BACKLOG', 100_000, { min: 1, max: 1_000_000_000 }),
     leaseMs: env.duration('PERDURE_LEASE', '5s', { min: 500, max: 3_600_000 }),
     drainMs: env.duration('PERDURE_DRAIN', '10s', { min: 0, max: TIMER_MAX }),
+    shutdownDelayMs: env.duration('PERDURE_SHUTDOWN_DELAY', '0s', { min: 0, max: TIMER_MAX }),
     maxLostWorkers: env.integer('PERDURE_MAX_LOST_WORKERS', 10, { min: 0, max: 1_000_000 }),
     retryAttempts: env.integer('PERDURE_RETRY_ATTEMPTS', 3, { min: 1, max: 1_000 }),
     retryInitialDelayMs: env.duration('PERDURE_RETRY_INITIAL_DELAY', '1s', TIMER),
@@ -257,11 +329,33 @@ function limits(env: Environment) {
     maxRecordsPerTurn: env.integer('PERDURE_MAX_RECORDS', 10_000, { min: 10, max: 1_000_000 }),
     maxSignalsPerTask: env.integer('PERDURE_MAX_SIGNALS', 10_000, { min: 1, max: 1_000_000 }),
     maxSignalBytes: env.size('PERDURE_MAX_SIGNAL', '256kb', { min: 1024, max: 1024 ** 3 }),
-    maxStreams: env.integer('PERDURE_MAX_STREAMS', 10_000, { min: 1 }),
+    ...streams(env),
+    ...load(env),
     ...delegation(env),
+    pageSizeMax: env.integer('PERDURE_PAGE_SIZE_MAX', 100, { min: 1, max: 10_000 }),
+  };
+}
+
+function streams(env: Environment) {
+  const maxStreams = env.integer('PERDURE_MAX_STREAMS', 10_000, { min: 1 });
+  return {
+    maxStreams,
+    // The flood of one tenant leaves some for the others.
+    maxTenantStreams: env.integer('PERDURE_MAX_TENANT_STREAMS', Math.ceil(maxStreams * 0.9), { min: 1 }),
     streamBuffer: env.integer('PERDURE_STREAM_BUFFER', 256, { min: 1, max: 1_000_000 }),
     keepAliveMs: env.duration('PERDURE_KEEP_ALIVE', '15s', TIMER),
     streamStallMs: env.duration('PERDURE_STREAM_STALL', '60s', TIMER),
-    pageSizeMax: env.integer('PERDURE_PAGE_SIZE_MAX', 100, { min: 1, max: 10_000 }),
+  };
+}
+
+/** What one process takes on at a time. */
+function load(env: Environment) {
+  return {
+    maxWaiting: env.integer('PERDURE_MAX_WAITING', 10_000, { min: 1 }),
+    maxCalls: env.integer('PERDURE_MAX_CALLS', 2_000, { min: 1 }),
+    maxBodiesBytes: env.size('PERDURE_MAX_BODIES', '256mb', { min: 1024, max: 1024 ** 4 }),
+    maxLoopDelayMs: env.duration('PERDURE_MAX_LOOP_DELAY', '500ms', TIMER),
+    maxHeapPercent: env.integer('PERDURE_MAX_HEAP', 85, { min: 1, max: 100 }),
+    maxConnections: env.integer('PERDURE_MAX_CONNECTIONS', 20_000, { min: 1, max: 1_000_000 }),
   };
 }

@@ -1,4 +1,4 @@
-export { CONFIG, type Config, ConfigError, loadConfig, type LogFormat, type LogLevel } from './config.js';
+export { CONFIG, type Config, ConfigError, loadConfig, type LogFormat, type LogLevel, type Role } from './config.js';
 export { parseDuration } from './duration.js';
 export {
   type EmbeddedPostgres,
@@ -12,7 +12,9 @@ export { createLogger, LOGGER, type Logger } from './logger.js';
 export { packageRoot, packageVersion } from './package-root.js';
 export { closePool, connectionOptions, createPool, type PoolOptions } from './postgres.js';
 export { type ChangedKeys } from './signal-batch.js';
-export { openQueueConnection, type QueueConnection } from './queue-connection.js';
+export { ProcessLoad } from './process-load.js';
+export { migrateQueue, openQueueConnection, type QueueConnection } from './queue-connection.js';
+export { assertReady, RedisUnavailableError } from './redis.js';
 export { openSecrets, SecretError, Secrets } from './secrets.js';
 export { Signals, type SignalListener } from './signals.js';
 export { parseSize } from './size.js';

@@ -14,6 +14,11 @@ export interface PoolOptions {
    * free connection. Where Postgres says nothing for half a second more, the connection is cut.
    */
   readonly timeoutMs?: number;
+  /**
+   * A pooler stands between that gives each transaction another session: what is asked relies on none. The bounds for statements
+   * and transactions are then the pooler's to set; those of answers hold.
+   */
+  readonly sharesSessions?: boolean;
   /** Asks connections that are held without being used whether they still live: BullMQ keeps one to listen. */
   readonly asksHeld?: boolean;
   /** Settings for each connection, as `-c name=value`. */
@@ -43,10 +48,7 @@ export function createPool(url: string, options: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
     ...connectionOptions(url, options.applicationName, timeoutMs),
     max: options.max,
-    statement_timeout: timeoutMs,
-    // Its locks would hold up every committer that wants the same rows.
-    idle_in_transaction_session_timeout: timeoutMs,
-    options: options.options,
+    ...(options.sharesSessions ? { Client: NamelessClient } : sessionSettings(options, timeoutMs)),
   });
   if (options.asksHeld) askHeld(pool, timeoutMs / 2);
   let failing = false;
@@ -65,6 +67,21 @@ export function createPool(url: string, options: PoolOptions): pg.Pool {
   // Told by the pool and not by the client, whose listeners BullMQ takes away.
   pool.on('remove', (client) => openConnections(pool).delete(client));
   return pool;
+}
+
+function sessionSettings({ options }: PoolOptions, timeoutMs: number): pg.ClientConfig {
+  // A transaction that stands still holds locks that every committer may want.
+  return { statement_timeout: timeoutMs, idle_in_transaction_session_timeout: timeoutMs, options };
+}
+
+/** Sends every statement without its name: the session that knows a name may be another one the next time. */
+class NamelessClient extends pg.Client {
+  override query(...args: unknown[]): never {
+    const [config, ...rest] = args;
+    const isNamed = typeof config === 'object' && config !== null && 'name' in config;
+    const query = super.query.bind(this) as (...args: unknown[]) => never;
+    return query(isNamed ? { ...config, name: undefined } : config, ...rest);
+  }
 }
 
 /** Asks each connection that somebody holds for longer, again and again: one that is dead is noticed though nobody uses it. */

@@ -1,7 +1,7 @@
 /** The keys of a topic that changed, or `'all'` where they are too many or unknown. */
 export type ChangedKeys = ReadonlySet<string> | 'all';
 
-/** What one NOTIFY said: who sent it, and the changed keys by topic, or `'all'` for every topic. */
+/** What one message said: who sent it, and the changed keys by topic, or `'all'` for every topic. */
 export interface SignalMessage {
   readonly origin: string;
   readonly topics: ReadonlyMap<string, ChangedKeys> | 'all';
@@ -44,7 +44,7 @@ export class SignalBatch {
   }
 }
 
-/** The NOTIFY payload of some signals: exact where it fits, else topics without keys, else "everything". */
+/** The payload of some signals: exact where it fits, else topics without keys, else "everything". */
 export function encodeSignals(origin: string, topics: ReadonlyMap<string, ChangedKeys>): string {
   const exact = [...topics].map(([topic, keys]) => [topic, keys === 'all' ? keys : [...keys]]);
   const coarse = [...topics.keys()].map((topic) => [topic, 'all']);

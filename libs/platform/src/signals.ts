@@ -1,66 +1,65 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
-import { watchLine } from './line-watch.js';
+import { type Config } from './config.js';
 import { type Logger } from './logger.js';
-import { connectionOptions } from './postgres.js';
+import { PostgresSignalLine } from './postgres-signal-line.js';
+import { RedisSignalLine } from './redis-signal-line.js';
 import { type ChangedKeys, decodeSignals, encodeSignals, isFrom, SignalBatch } from './signal-batch.js';
+import { type SignalLine } from './signal-line.js';
 
 /** Called with the keys that changed since the last call, or `'all'` when any may have. */
 export type SignalListener = (keys: ChangedKeys) => void;
 
-const CHANNEL = 'perdure_signals';
-const NOTIFY = { name: 'notify', text: 'select pg_notify($1, $2)' };
 const COALESCE_MS = 5;
-const RECONNECT_FIRST_MS = 100;
-const RECONNECT_MAX_MS = 5_000;
-const ANSWER_TIMEOUT_MS = 10_000;
+/** What the line has refused. */
+const SEND_AGAIN_MS = 1_000;
 
 /**
- * "Look now", told to every process on the same database over LISTEN/NOTIFY on one connection of its own. A signal may
+ * "Look now", told to every process on the same line: LISTEN/NOTIFY of the database, or publish/subscribe of Redis. A signal may
  * come twice or late, or be lost with its process: whoever waits for one also polls. What is published within 5 ms goes
- * out as one NOTIFY, because each NOTIFY takes a lock that all commits share. Subscribers of the publishing process
- * are called at once, without the way over Postgres; after a reconnect every subscriber is called with `'all'`.
+ * out as one message, because each NOTIFY takes a lock that all commits share. Subscribers of the publishing process
+ * are called at once, without the way over the line; when a line is restored every subscriber is called with `'all'`.
  */
 export class Signals {
   private readonly origin = randomUUID();
   private readonly listeners = new Map<string, Set<SignalListener>>();
   private readonly local = new SignalBatch();
   private readonly remote = new SignalBatch();
-  private client?: pg.Client;
   private flushTimer?: NodeJS.Timeout;
-  private reconnectTimer?: NodeJS.Timeout;
-  private heartbeat?: NodeJS.Timeout;
-  /** The connection that has been asked whether it lives, until it answers. */
-  private asked?: pg.Client;
   private sending?: Promise<void>;
   private stopped = false;
 
   constructor(
-    private readonly url: string,
+    private readonly line: SignalLine,
     private readonly logger: Logger,
-    /** Without an answer for so many milliseconds the connection is taken for dead. */
-    private readonly answerTimeoutMs = ANSWER_TIMEOUT_MS,
   ) {}
 
-  /** Connects and listens. Rejects if that fails now; a connection that is lost later comes back by itself. */
-  async start(): Promise<void> {
-    await this.connect();
-    // A listening connection sends nothing by itself; without this a cut cable would go unnoticed for ever.
-    this.heartbeat = setInterval(() => void this.beat(), this.answerTimeoutMs / 2).unref();
+  /** Signals over the line that the settings name. */
+  static over(
+    databaseUrl: string,
+    config: Pick<Config, 'directDatabaseUrl' | 'databaseTimeoutMs' | 'redisUrl' | 'redisPrefix'>,
+    logger: Logger,
+  ): Signals {
+    const { redisUrl, redisPrefix, directDatabaseUrl, databaseTimeoutMs } = config;
+    const line =
+      redisUrl === undefined
+        ? new PostgresSignalLine(directDatabaseUrl ?? databaseUrl, logger, databaseTimeoutMs)
+        : new RedisSignalLine(redisUrl, redisPrefix, logger);
+    return new Signals(line, logger);
   }
 
-  /** Sends what waits, then closes the connection. Nothing is delivered afterwards. */
+  /** Listens. Rejects if the database cannot be reached now; a line that is lost later comes back by itself. */
+  async start(): Promise<void> {
+    await this.line.start({ received: (payload) => this.receive(payload), restored: () => this.restored() });
+  }
+
+  /** Sends what waits, then closes the line. Nothing is delivered afterwards. */
   async stop(): Promise<void> {
-    clearInterval(this.heartbeat);
     clearTimeout(this.flushTimer);
     await this.sending;
     await this.send();
     this.stopped = true;
-    clearTimeout(this.reconnectTimer);
     this.listeners.clear();
-    const client = this.client;
-    this.client = undefined;
-    await client?.end().catch(() => undefined);
+    await this.line.stop();
   }
 
   /** Says that something of the topic changed: one key of it, or without a key any. Returns at once, never throws. */
@@ -88,76 +87,33 @@ export class Signals {
     };
   }
 
-  private scheduleFlush(): void {
+  private scheduleFlush(afterMs = COALESCE_MS): void {
     this.flushTimer ??= setTimeout(() => {
-      this.sending = this.send().finally(() => {
+      this.sending = this.send().then((isSent) => {
         this.sending = undefined;
         this.flushTimer = undefined;
-        if (!this.remote.isEmpty && this.client) this.scheduleFlush();
+        if (!this.remote.isEmpty && this.line.isUp) this.scheduleFlush(isSent ? COALESCE_MS : SEND_AGAIN_MS);
       });
-    }, COALESCE_MS);
+    }, afterMs);
   }
 
-  /** One NOTIFY for all that waits. Without a connection it goes on waiting for the next one. */
-  private async send(): Promise<void> {
-    const client = this.client;
-    if (!client || this.remote.isEmpty) return;
+  /** One message for all that waits; while the line is down it goes on waiting. Answers whether it has gone out. */
+  private async send(): Promise<boolean> {
+    if (!this.line.isUp || this.remote.isEmpty) return false;
     const topics = this.remote.take();
     try {
-      await client.query({ ...NOTIFY, values: [CHANNEL, encodeSignals(this.origin, topics)] });
-    } catch (error) {
+      await this.line.send(encodeSignals(this.origin, topics));
+      return true;
+    } catch {
       this.remote.merge(topics);
-      this.lose(client, error);
+      return false;
     }
   }
 
-  private async connect(): Promise<void> {
-    const client = new pg.Client(connectionOptions(this.url, 'perdure-signals', this.answerTimeoutMs));
-    client.on('error', (error) => this.lose(client, error));
-    client.on('end', () => this.lose(client, new Error('connection closed')));
-    client.on('notification', ({ payload }) => this.receive(payload ?? ''));
-    try {
-      await client.connect();
-      watchLine(client, this.answerTimeoutMs);
-      await client.query(`listen ${CHANNEL}`);
-    } catch (error) {
-      void client.end().catch(() => undefined);
-      throw error;
-    }
-    this.client = client;
+  private restored(): void {
+    if (this.stopped) return;
     if (!this.remote.isEmpty) this.scheduleFlush();
-  }
-
-  /** Gives a broken connection up, once, and starts to look for a new one. */
-  private lose(client: pg.Client, error: unknown): void {
-    if (this.stopped || this.client !== client) return;
-    this.client = undefined;
-    this.logger.warn({ err: error }, 'signals.connection_lost');
-    void client.end().catch(() => undefined);
-    this.reconnectAfter(RECONNECT_FIRST_MS);
-  }
-
-  private reconnectAfter(delayMs: number): void {
-    this.reconnectTimer = setTimeout(() => {
-      this.connect().then(
-        () => this.reconnected(),
-        () => this.reconnectAfter(Math.min(delayMs * 2, RECONNECT_MAX_MS)),
-      );
-    }, delayMs);
-  }
-
-  private reconnected(): void {
-    if (this.stopped) return void this.client?.end().catch(() => undefined);
-    this.logger.info('signals.reconnected');
     this.deliver('all');
-  }
-
-  private async beat(): Promise<void> {
-    const { client } = this;
-    if (!client || this.asked === client) return;
-    this.asked = client;
-    await client.query('select 1').catch((error: unknown) => this.lose(client, error));
-    this.asked = undefined;
   }
 
   private receive(payload: string): void {

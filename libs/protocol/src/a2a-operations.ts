@@ -24,6 +24,8 @@ export interface CallContext {
   lastEventId?: number;
   /** Aborts when the caller is gone. */
   signal: AbortSignal;
+  /** To be called when a message is accepted and its sender waits for the task: no more work is done for the call. */
+  waits?: () => void;
 }
 
 /** One message of a stream with its place in the task's events. */

@@ -25,7 +25,7 @@ const TERMINAL = '3, 4, 5, 7';
 
 const CREATE_TYPES = [
   ...['text', 'uuid', 'text', 'text', 'text', 'json', 'json', 'timestamptz', 'tstzrange'],
-  ...['text', 'text', 'text', 'text'],
+  ...['text', 'text', 'text', 'text', 'int2'],
 ];
 const APPEND_TYPES = ['text', 'uuid', 'int8', 'int4', 'int4'];
 /** What both have: the change that the events of a row make, and where its slices begin. */
@@ -141,6 +141,7 @@ function createValues(creates: readonly CreateWrite[]): unknown[] {
     creates.map((w) => w.leaseOwner),
     creates.map((w) => w.idempotency?.key ?? null),
     creates.map((w) => w.idempotency?.requestHash ?? null),
+    plain(creates.map((w) => w.priority)),
   ];
 }
 
@@ -234,24 +235,26 @@ const journalPart = (name: string, rows: string) => `
 const CREATE_PARTS = `
   c as materialized (
     select * from unnest(${list(CREATE_COLUMNS, ROWS_FROM + 1)})
-      c(tenant, id, agent, context, owner, message, request, created, span, version, lease_owner, key, hash, ${CHANGE})),
+      c(tenant, id, agent, context, owner, message, request, created, span, version, lease_owner, key, hash, priority,
+        ${CHANGE})),
   ct as (
     insert into perdure.tasks (tenant_id, id, agent, context_id, owner, state, status, status_timestamp, created_at,
       last_modified, last_sequence, snapshot, snapshot_sequence, messages, inputs, lease_token, lease_owner, run_at,
-      listens, deadline, agent_version)
+      listens, deadline, agent_version, priority)
     select tenant, id, agent, context, owner, state, status, status_at, created, at, n, snapshot, coalesce(snapshot_at, 0),
       1, 1, case when lease_owner is null then 0 else 1 end, case when release then null else lease_owner end,
       case when release then due when lease_owner is null then coalesce(lower(span), now())
            else now() + $${ROWS_FROM}::int4 * interval '1 ms' end,
-      signals is not null, case when state in (${TERMINAL}) then null else upper(span) end, version from c),
+      signals is not null, case when state in (${TERMINAL}) then null else upper(span) end, version,
+      priority from c),
   cm as (
     insert into perdure.task_messages (tenant_id, task_id, ordinal, input, message, request)
     select tenant, id, 1, 1, message, request from c),
   ${eventsPart('ce', 'c', '0')},
   ${journalPart('cj', 'c')},
   co as (
-    insert into perdure.outbox (tenant_id, task_id, run_at)
-    select tenant, id, coalesce(due, lower(span), now()) from c where lease_owner is null or due is not null),
+    insert into perdure.outbox (tenant_id, task_id, agent, priority, run_at)
+    select tenant, id, agent, priority, coalesce(due, lower(span), now()) from c where lease_owner is null or due is not null),
   ck as (
     insert into perdure.idempotency_keys (tenant_id, owner, agent, key, request_hash, task_id)
     select tenant, owner, agent, key, hash, id from c where key is not null)`;
@@ -286,12 +289,12 @@ const appendParts = (from: number) => `
       deadline = case when a.state in (${TERMINAL}) then null else t.deadline end
     from l a
     where t.tenant_id = a.tenant and t.id = a.id and t.lease_token = a.token and t.last_sequence = a.base
-    returning a.i::int4, a.tenant, a.id, a.agent, a.old_state, t.state, a.base, a.n, a.due, a.s, a.js, a.jn),
+    returning a.i::int4, a.tenant, a.id, a.agent, a.old_state, t.state, t.priority, a.base, a.n, a.due, a.s, a.js, a.jn),
   ${eventsPart('e', 'u', 'r.base')},
   ${journalPart('j', 'u')},
   d as (
-    insert into perdure.outbox (tenant_id, task_id, run_at)
-    select u.tenant, u.id, u.due from u where u.due is not null)`;
+    insert into perdure.outbox (tenant_id, task_id, agent, priority, run_at)
+    select u.tenant, u.id, u.agent, u.priority, u.due from u where u.due is not null)`;
 
 const CREATED = `select tenant, agent, state, 1 as delta from c`;
 const MOVED = `

@@ -24,6 +24,11 @@ export function isDiskFull(error: unknown): boolean {
   return sqlState(error) === '53100';
 }
 
+/** Whether the session takes no writes: Postgres is a standby now, or was set to read only. Nothing was written. */
+export function isReadOnly(error: unknown): boolean {
+  return sqlState(error) === '25006';
+}
+
 /** What Postgres or the way to it has thrown, as DatabaseUnavailableError where another time may be better. */
 export function databaseError(error: unknown): unknown {
   if (error instanceof A2AError) return error;

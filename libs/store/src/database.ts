@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { databaseError, isConflict } from './database-error.js';
+import { databaseError, DatabaseUnavailableError, isConflict, isReadOnly } from './database-error.js';
 
 /** A pool, a client, or a client inside a transaction: what a repository runs its statements on. */
 export type Queryable = Pick<pg.ClientBase, 'query'>;
@@ -40,6 +40,8 @@ export class Database {
       return result;
     } catch (error) {
       await client.query('rollback').catch((failure: Error) => (broken = failure));
+      // The connection stays with what is a standby now; the next one may lead to its successor.
+      if (error instanceof DatabaseUnavailableError && isReadOnly(error.cause)) broken = error;
       throw error;
     } finally {
       client.release(broken);

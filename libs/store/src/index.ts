@@ -12,7 +12,7 @@ export { DatabaseUnavailableError } from './database-error.js';
 export { GroupCommitter } from './group-committer.js';
 export { type IdempotencyRecord, type IdempotencyScope } from './idempotency.repository.js';
 export { leaseKey } from './lease.repository.js';
-export { migrate } from './migrate.js';
+export { migrate, MigrationBlockedError } from './migrate.js';
 export {
   type CallPlace,
   type OperatorFilter,
@@ -21,7 +21,8 @@ export {
   type WaitKind,
   WAITS,
 } from './operator.repository.js';
-export { type OutboxJob } from './outbox.repository.js';
+export { type DueLane, type Lane, type OutboxJob } from './outbox.repository.js';
+export { checkSchema, SchemaOutdatedError } from './schema-check.js';
 export { type NewSigningKey, type SigningKeyRow, SigningKeyRepository } from './signing-key.repository.js';
 export { type NewSignal, type SignalInbox, type WaitingSignal } from './signal.repository.js';
 export { type RecordPlace } from './result.repository.js';

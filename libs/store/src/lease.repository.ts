@@ -3,6 +3,8 @@ import { type Lease, type TaskKey, WHOLE_TASK_COLUMNS, type WholeTaskRow } from 
 
 /** TaskState by number. */
 const SUBMITTED = 1;
+/** Names the advisory lock of whoever gives jobs to overdue tasks. */
+const REQUEUE_LOCK = [1_346_720_837, 1];
 
 /** SQL of leases: who may run a task, until when, and when the next claim is due. The database's clock decides. */
 export class LeaseRepository {
@@ -75,8 +77,9 @@ export class LeaseRepository {
          update perdure.tasks set lease_token = lease_token + 1, lease_owner = null, attempt = coalesce($4, attempt),
            run_at = now() + $5::int4 * interval '1 ms'
          where tenant_id = $1 and id = $2 and lease_token = $3 and lease_owner is not null
-         returning tenant_id, id, run_at)
-       insert into perdure.outbox (tenant_id, task_id, run_at) select tenant_id, id, run_at from u`,
+         returning tenant_id, id, agent, priority, run_at)
+       insert into perdure.outbox (tenant_id, task_id, agent, priority, run_at)
+       select tenant_id, id, agent, priority, run_at from u`,
       [lease.tenantId, lease.taskId, lease.token, attempt, delayMs],
     );
     return rowCount === 1;
@@ -97,19 +100,34 @@ export class LeaseRepository {
     );
   }
 
-  /** Tasks of these agents whose claim has been due for `graceMs`: the queue lost them, or their holder died. Longest due first. */
-  async overdue(
+  /**
+   * Looks at `limit` tasks that became due after `from` and at least `graceMs` ago, the earliest first, and gives a job to
+   * each that has none that is due: its holder died, or the queue lost it. Answers with the number of jobs; with where it has come to,
+   * undefined where it has seen all; and until when tasks had become due that it could see. One process at a time does so;
+   * where another one is at it, there is nothing to do. Times are the database's own, as texts.
+   */
+  async requeueOverdue(
     db: Queryable,
-    agents: readonly string[],
-    graceMs: number,
-    limit: number,
-  ): Promise<(TaskKey & { agent: string })[]> {
-    const { rows } = await db.query<TaskKey & { agent: string }>(
-      `select tenant_id as "tenantId", id as "taskId", agent from perdure.tasks
-       where run_at <= now() - $1::int4 * interval '1 ms' and agent = any($2) order by run_at limit $3`,
-      [graceMs, agents, limit],
+    { from, graceMs, limit }: { readonly from: string | undefined; readonly graceMs: number; readonly limit: number },
+  ): Promise<{ readonly requeued: number; readonly to: string | undefined; readonly until: string }> {
+    const { rows } = await db.query<{ seen: number; requeued: number; runAt: string; until: string }>(
+      `with mine as materialized (select pg_try_advisory_xact_lock($1::int4, $2::int4) as holds),
+       overdue as materialized (
+         select tenant_id, id, agent, priority, run_at from perdure.tasks
+         where (select holds from mine) and run_at > $3::timestamptz and run_at <= now() - $4::int4 * interval '1 ms'
+         order by run_at fetch first ($5::int4) rows with ties),
+       lost as (
+         insert into perdure.outbox (tenant_id, task_id, agent, priority, run_at)
+         select tenant_id, id, agent, priority, run_at from overdue o
+         where not exists (select from perdure.outbox x
+                           where x.tenant_id = o.tenant_id and x.task_id = o.id and x.run_at <= now())
+         returning 1)
+       select (select max(run_at)::text from overdue) as "runAt", (select count(*)::int4 from overdue) as seen,
+         (select count(*)::int4 from lost) as requeued, (now() - $4::int4 * interval '1 ms')::text as until`,
+      [...REQUEUE_LOCK, from ?? '-infinity', graceMs, limit],
     );
-    return rows;
+    const { runAt, seen, requeued, until } = rows[0]!;
+    return { requeued, until, to: seen < limit ? undefined : runAt };
   }
 
   /** Tasks that have not ended by their deadline, the earliest first, but for those whose row somebody is changing right now. */

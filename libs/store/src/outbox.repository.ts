@@ -1,48 +1,147 @@
 import { type Queryable } from './database.js';
 import { type TaskKey } from './task.row.js';
 
-/** A job that waits until it is due. */
-export interface OutboxJob extends TaskKey {
+/** The jobs of one tenant for one agent at one priority: 0 high, 1 normal, 2 low. */
+export interface Lane {
+  readonly tenantId: string;
+  /** Empty in jobs that the version before has written, until they are filled in. */
+  readonly agent: string;
+  readonly priority: number;
+}
+
+/** A lane with jobs that are due. */
+export interface DueLane extends Lane {
+  /** For how many milliseconds the first of them has been due. */
+  readonly dueForMs: number;
+  /** How many are due; Infinity where they were not counted. */
+  readonly count: number;
+}
+
+/** A job that was due, and is taken. */
+export interface OutboxJob extends Lane, TaskKey {
   readonly id: string;
-  /** Of the task; null where that is gone. */
-  readonly agent: string | null;
+  /** Who holds the task's lease, or held it last. */
+  readonly holder: string | null;
   /** False where there is nothing to claim: a run is under way, or the task has ended, or goes on at another time. */
   readonly isWanted: boolean;
 }
 
-/** SQL of `outbox`: jobs for the queue, each with the time at which it is due, by the database's clock. */
+const LANE_COLUMNS = 'tenant_id, agent, priority, run_at';
+const DUE_FOR = `extract(epoch from now() - run_at)::float8 * 1000 as "dueForMs"`;
+
+/** SQL of `outbox`: jobs that wait to be run, each with the time at which it is due, by the database's clock. */
 export class OutboxRepository {
+  /** Adds a job that is due now. */
   async add(tx: Queryable, { tenantId, taskId }: TaskKey): Promise<void> {
-    await tx.query('insert into perdure.outbox (tenant_id, task_id, run_at) values ($1, $2, now())', [
-      tenantId,
-      taskId,
-    ]);
+    await tx.query(
+      `insert into perdure.outbox (tenant_id, task_id, agent, priority, run_at)
+       select tenant_id, id, agent, priority, now() from perdure.tasks where tenant_id = $1 and id = $2`,
+      [tenantId, taskId],
+    );
   }
 
-  /** Takes up to `limit` due jobs out, earliest first; other relays pass over them, and a rollback puts them back. */
-  async take(tx: Queryable, limit: number): Promise<OutboxJob[]> {
-    const { rows } = await tx.query<OutboxJob>(
-      `with taken as (
-         delete from perdure.outbox where id in (
-           select id from perdure.outbox where run_at <= now() order by run_at, id limit $1 for update skip locked)
-         returning *)
-       select taken.id::text, taken.tenant_id as "tenantId", taken.task_id as "taskId", task.agent,
-         coalesce(task.run_at <= now(), false) as "isWanted"
-       from taken left join lateral (
-         select t.agent, t.run_at from perdure.tasks t where t.tenant_id = taken.tenant_id and t.id = taken.task_id limit 1)
-         task on true
-       order by taken.run_at, taken.id`,
+  /**
+   * The lanes of the `limit` jobs that have been due for longest (fewer jobs than that are all there are), and the
+   * milliseconds until the next job becomes due, undefined where there is none.
+   */
+  async earliestLanes(db: Queryable, limit: number): Promise<{ lanes: DueLane[]; nextDueMs: number | undefined }> {
+    const { rows } = await db.query<DueLane & { nextDueMs: number | null }>(
+      `with due as (
+         select tenant_id as "tenantId", agent, priority, count(*)::int4 as count, max("dueForMs") as "dueForMs"
+         from (select tenant_id, agent, priority, ${DUE_FOR} from perdure.outbox
+               where run_at <= now() order by run_at, id limit $1) o
+         group by 1, 2, 3)
+       select due.*, next.ms as "nextDueMs"
+       from (select ceil(extract(epoch from (select min(run_at) from perdure.outbox where run_at > now()) - now()) * 1000)
+               ::float8 as ms) next
+       left join due on true`,
       [limit],
+    );
+    return { lanes: rows.filter(({ tenantId }) => tenantId !== null), nextDueMs: rows[0]?.nextDueMs ?? undefined };
+  }
+
+  /**
+   * Looks at the `limit` lanes that follow on `after`, in the order of tenant, agent and priority: one index lookup for
+   * each, however many jobs are in it. Answers with those that have due jobs, and with the last lane it has looked at;
+   * undefined where there are no more.
+   */
+  async lanesAfter(db: Queryable, after: Lane | undefined, limit: number): Promise<{ due: DueLane[]; last?: Lane }> {
+    const from = after ?? { tenantId: '', agent: '', priority: -1 };
+    const next = (than: string) =>
+      `select ${LANE_COLUMNS} from perdure.outbox where (tenant_id, agent, priority) > (${than})
+       order by tenant_id, agent, priority, run_at limit 1`;
+    const { rows } = await db.query<DueLane & { isDue: boolean }>(
+      `with recursive lane as (
+         (select *, 1 as n from (${next('$1, $2, $3::int2')}) first)
+         union all
+         select following.*, n + 1 from lane, lateral (${next('lane.tenant_id, lane.agent, lane.priority')}) following
+         where n < $4::int4)
+       select tenant_id as "tenantId", agent, priority, ${DUE_FOR}, 'Infinity'::float8 as count, run_at <= now() as "isDue"
+       from lane`,
+      [from.tenantId, from.agent, from.priority, limit],
+    );
+    return { due: rows.filter(({ isDue }) => isDue), last: rows.length < limit ? undefined : rows.at(-1) };
+  }
+
+  /**
+   * Takes up to so many jobs out of each lane that have been due for `graceMs`, earliest first; other relays pass over them,
+   * and a rollback puts them back. They are chosen before any is taken: a plan that chose again for each row of the outbox
+   * would pass over those it has deleted itself, and take more than `amount`.
+   */
+  async take(tx: Queryable, lanes: readonly (Lane & { readonly amount: number })[], graceMs = 0): Promise<OutboxJob[]> {
+    const { rows } = await tx.query<OutboxJob>(
+      `with due as materialized (
+         select job.id from unnest($1::text[], $2::text[], $3::int2[], $4::int4[]) w(tenant, agent, priority, amount),
+           lateral (select id from perdure.outbox
+                    where tenant_id = w.tenant and agent = w.agent and priority = w.priority
+                      and run_at <= now() - $5::int4 * interval '1 ms'
+                    order by run_at, id limit w.amount for update skip locked) job),
+       taken as (delete from perdure.outbox o using due where o.id = due.id returning o.*)
+       select taken.id::text, taken.tenant_id as "tenantId", taken.task_id as "taskId", taken.agent, taken.priority,
+         coalesce(task.run_at <= now(), false) as "isWanted", task.lease_owner as holder
+       from taken left join lateral (
+         select t.run_at, t.lease_owner from perdure.tasks t
+         where t.tenant_id = taken.tenant_id and t.id = taken.task_id limit 1) task on true
+       order by taken.priority, taken.run_at, taken.id`,
+      [
+        lanes.map(({ tenantId }) => tenantId),
+        lanes.map(({ agent }) => agent),
+        lanes.map(({ priority }) => priority),
+        lanes.map(({ amount }) => amount),
+        graceMs,
+      ],
     );
     return rows;
   }
 
-  /** Milliseconds until the next job is due, 0 where it is; undefined where there is none. */
-  async nextDueMs(db: Queryable): Promise<number | undefined> {
-    const { rows } = await db.query<{ ms: number | null }>(
-      `select greatest(0, ceil(extract(epoch from min(run_at) - clock_timestamp()) * 1000))::float8 as ms
-       from perdure.outbox`,
+  /** Puts jobs that were taken back, due in `delayMs`. */
+  async putBack(tx: Queryable, jobs: readonly OutboxJob[], delayMs: number): Promise<void> {
+    await tx.query(
+      `insert into perdure.outbox (tenant_id, task_id, agent, priority, run_at)
+       select j.*, now() + $5::int4 * interval '1 ms' from unnest($1::text[], $2::uuid[], $3::text[], $4::int2[]) j`,
+      [
+        jobs.map(({ tenantId }) => tenantId),
+        jobs.map(({ taskId }) => taskId),
+        jobs.map(({ agent }) => agent),
+        jobs.map(({ priority }) => priority),
+        delayMs,
+      ],
     );
-    return rows[0]?.ms ?? undefined;
+  }
+
+  /** Fills in what jobs of the version before lack, up to `limit` of each tenant; those whose task is gone are dropped. */
+  async complete(db: Queryable, tenants: readonly string[], limit: number): Promise<void> {
+    await db.query(
+      `with o as materialized (
+         select job.* from unnest($1::text[]) w(tenant), lateral (
+           select id, tenant_id, task_id from perdure.outbox where tenant_id = w.tenant and agent = ''
+           limit $2 for update skip locked) job),
+       filled as (
+         update perdure.outbox x set agent = t.agent, priority = t.priority
+         from o join perdure.tasks t on t.tenant_id = o.tenant_id and t.id = o.task_id where x.id = o.id)
+       delete from perdure.outbox x using o where x.id = o.id
+         and not exists (select from perdure.tasks t where t.tenant_id = o.tenant_id and t.id = o.task_id)`,
+      [tenants, limit],
+    );
   }
 }

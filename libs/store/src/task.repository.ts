@@ -95,6 +95,15 @@ export class TaskRepository {
     return rows[0]?.count ?? 0;
   }
 
+  /** How many tasks of a tenant have not begun: from the counters of its agents. */
+  async countSubmitted(db: Queryable, tenantId: string): Promise<number> {
+    const { rows } = await db.query<{ count: number }>(
+      `select coalesce(sum(count), 0)::float8 as count from perdure.task_counts where tenant_id = $1 and state = 1`,
+      [tenantId],
+    );
+    return rows[0]!.count;
+  }
+
   /**
    * Writes a change that no run makes on a locked row, with its event and the counters. The lease token rises, so
    * whatever run was under way is fenced off; `runAfter` leaves the task due for one more claim.

@@ -23,6 +23,8 @@ export interface CreateWrite {
   readonly deadline: Date | null;
   /** The agent's own version, as its card has it. */
   readonly agentVersion: string;
+  /** 0 high, 1 normal, 2 low. */
+  readonly priority: number;
   /** Holder of the lease that the run starts under at once; null leaves the task to the queue. */
   readonly leaseOwner: string | null;
   readonly idempotency: { readonly key: string; readonly requestHash: string } | null;

@@ -8,7 +8,7 @@ export {
   type DelegationOrigin,
   isDelegated,
 } from './delegation-metadata.js';
-export { EagerStart, type LocalWorker } from './eager-start.js';
+export { EagerStart, type LocalWorker, type ReservedSlot } from './eager-start.js';
 export { OverLimitError } from './over-limit-error.js';
 export { type RunLimits, RunWriter } from './run-writer.js';
 export { DELEGATION_SIGNALS, delegationSignal, TaskDelegations } from './task-delegations.js';

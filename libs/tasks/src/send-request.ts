@@ -1,4 +1,4 @@
-import { type Agent } from '#agents';
+import { type Agent, SCHEDULING_EXTENSION } from '#agents';
 import { type Config } from '#platform';
 import {
   A2AError,
@@ -13,6 +13,7 @@ import {
 import { createHash } from 'node:crypto';
 import { type CallRequest } from './claimed-run.js';
 import { type IdempotencyClaim, taskNotFound } from './task-journal.js';
+import { taskPriority } from './task-priority.js';
 import { type TaskSchedule, taskSchedule } from './task-schedule.js';
 
 /** A checked SendMessage or SendStreamingMessage. */
@@ -23,10 +24,18 @@ export interface SendRequest {
   readonly returnImmediately: boolean;
   readonly idempotency: IdempotencyClaim | null;
   readonly schedule: TaskSchedule;
+  /** 0 high, 1 normal, 2 low; undefined where the caller leaves it open. */
+  readonly priority: number | undefined;
+}
+
+/** Whether the caller says when the task is to begin or to have ended. */
+export function namesTimes({ metadata }: SendMessageRequest): boolean {
+  return metadata?.[SCHEDULING_EXTENSION.uri] !== undefined;
 }
 
 /**
  * Checks what a caller sends to an agent.
+ * @param now what its times are counted from, in milliseconds since 1970.
  * @throws A2AError INVALID_PARAMS naming the fields, CONTENT_TYPE_NOT_SUPPORTED, PUSH_NOTIFICATION_NOT_SUPPORTED, TASK_NOT_FOUND.
  */
 export function checkSend(
@@ -34,6 +43,7 @@ export function checkSend(
   context: CallContext,
   agent: Agent,
   config: Pick<Config, 'maxPartsPerMessage'>,
+  now?: number,
 ): SendRequest {
   const { message, configuration, metadata } = request;
   if (!message) throw A2AError.invalidParams('message', 'is required');
@@ -50,7 +60,8 @@ export function checkSend(
     historyLength: checkHistoryLength(configuration?.historyLength, 'configuration.historyLength'),
     returnImmediately: configuration?.returnImmediately ?? false,
     idempotency: idempotencyClaim(request, context),
-    schedule: taskSchedule(metadata),
+    schedule: taskSchedule(metadata, now),
+    priority: taskPriority(metadata),
   };
 }
 

@@ -32,6 +32,7 @@ import { encodeEvent } from './encoded-event.js';
 import { isLonger } from './text-size.js';
 import { agentMessage, statusEvent, taskEvent, taskStatus, workingEvent } from './task-events.js';
 import { newTaskId } from './task-id.js';
+import { NORMAL_PRIORITY } from './task-priority.js';
 import { type TaskSchedule } from './task-schedule.js';
 import { DELEGATION_SIGNALS } from './task-delegations.js';
 import { type TaskStreams } from './task-streams.js';
@@ -60,6 +61,8 @@ export interface Submission {
   readonly request: CallRequest;
   readonly idempotency: IdempotencyClaim | null;
   readonly schedule: TaskSchedule;
+  /** 0 high, 1 normal, 2 low; undefined is normal. */
+  readonly priority: number | undefined;
   /** The id of the task, should the message make one; a new one where absent. */
   readonly taskId?: string;
   /** Holder of a reserved slot; null leaves the task to the queue. */
@@ -133,6 +136,7 @@ export class TaskJournal {
         startAt: submission.schedule.startAt ?? null,
         deadline,
         agentVersion: agent.card.version,
+        priority: submission.priority ?? NORMAL_PRIORITY,
         leaseOwner,
         idempotency: submission.idempotency,
       })

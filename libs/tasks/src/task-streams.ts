@@ -46,12 +46,15 @@ export class TaskStreams {
   private readonly topics: Record<string, Topic> = Object.create(null) as Record<string, Topic>;
   private readonly stopping = new AbortController();
   private unsubscribe: (() => void) | undefined;
-  private open = 0;
+  /** Open streams by tenant. */
+  private readonly open = new Map<string, number>();
+  private openInAll = 0;
+  private waiting = 0;
 
   constructor(
     private readonly store: Store,
     private readonly signals: Signals,
-    private readonly config: Pick<Config, 'maxStreams' | 'streamBuffer'>,
+    private readonly config: Pick<Config, 'maxStreams' | 'maxTenantStreams' | 'maxWaiting' | 'streamBuffer'>,
     private readonly logger: Logger,
   ) {}
 
@@ -87,15 +90,24 @@ export class TaskStreams {
   }
 
   /**
-   * Takes room for one stream, before anything is done for it; what this returns gives the room back.
-   * @throws A2AError RESOURCE_EXHAUSTED when too many streams are open.
+   * Takes room for one stream of the tenant, before anything is done for it; what this returns gives the room back.
+   * @throws A2AError RESOURCE_EXHAUSTED when too many streams are open, of all or of the tenant.
    */
-  takeRoom(): () => void {
-    if (this.open >= this.config.maxStreams) {
-      throw new A2AError('RESOURCE_EXHAUSTED', { message: 'Too many open streams', retryAfterMs: 1000 });
-    }
-    this.open++;
-    return () => void this.open--;
+  takeRoom(tenantId: string): () => void {
+    const { maxStreams, maxTenantStreams } = this.config;
+    const own = this.open.get(tenantId) ?? 0;
+    if (this.openInAll >= maxStreams) throw noRoom('Too many open streams');
+    if (own >= maxTenantStreams) throw noRoom(`The tenant has ${maxTenantStreams} open streams, as many as it may`);
+    this.openInAll++;
+    this.open.set(tenantId, own + 1);
+    return () => this.giveRoomBack(tenantId);
+  }
+
+  /** @throws A2AError RESOURCE_EXHAUSTED when too many callers wait for their tasks. */
+  checkRoomToWait(): void {
+    const { maxWaiting } = this.config;
+    if (this.waiting < maxWaiting) return;
+    throw noRoom(`${maxWaiting} calls wait for their tasks, as many as may; send with returnImmediately, or try again`);
   }
 
   /** Watches the events after `sequence`. Close what this returns. */
@@ -114,8 +126,11 @@ export class TaskStreams {
    */
   settled(key: TaskKey, sequence: number, signal: AbortSignal): Promise<Task | undefined> {
     const topic = this.topic(key, sequence);
+    this.waiting++;
     return new Promise((resolve) => {
       const done = (task?: Task) => {
+        // Whoever watches a topic is told of what ends the wait at most once.
+        if (topic.watchers.has(waiter)) this.waiting--;
         signal.removeEventListener('abort', aborted);
         this.leave(topic, waiter);
         resolve(task);
@@ -131,6 +146,13 @@ export class TaskStreams {
   /** Lets go of those who wait for a task that was not accepted. */
   abandon(key: TaskKey): void {
     for (const watcher of this.topics[topicKey(key)]?.watchers ?? []) if (watcher instanceof Waiter) watcher.done();
+  }
+
+  private giveRoomBack(tenantId: string): void {
+    this.openInAll--;
+    const left = this.open.get(tenantId)! - 1;
+    if (left === 0) this.open.delete(tenantId);
+    else this.open.set(tenantId, left);
   }
 
   private topic(key: TaskKey, sequence: number): Topic {
@@ -176,4 +198,8 @@ export class TaskStreams {
       if (!signal.aborted) await this.catchUp(Object.values(this.topics));
     }
   }
+}
+
+function noRoom(message: string): A2AError {
+  return new A2AError('RESOURCE_EXHAUSTED', { message, retryAfterMs: 1_000 });
 }

@@ -12,10 +12,15 @@ import {
 } from '#store';
 import { type ClaimedRun, type RunLoader } from './claimed-run.js';
 import { answerDirectly } from './direct-answers.js';
-import { type EagerStart, type LocalWorker } from './eager-start.js';
+import { type EagerStart, type ReservedSlot } from './eager-start.js';
 import { type SendRequest } from './send-request.js';
 import { type Submission, type TaskJournal } from './task-journal.js';
+import { refusePriority } from './task-priority.js';
 import { refuseSchedule } from './task-schedule.js';
+import { type TenantBacklog } from './tenant-backlog.js';
+
+/** How long a new task may wait for a slot before it is accepted without one, with and without a sender that waits for its end. */
+const PATIENCE_MS = { blocking: 500, others: 50 };
 
 /** What a message has led to: an answer without a task, or a task. */
 export type Submitted = { readonly kind: 'answer'; readonly message: Message } | SubmittedTask;
@@ -37,9 +42,12 @@ export interface SubmittedTask {
 export class TaskSubmission {
   constructor(
     private readonly store: Store,
-    private readonly journal: TaskJournal,
-    private readonly eager: EagerStart,
-    private readonly loader: RunLoader,
+    private readonly parts: {
+      readonly journal: TaskJournal;
+      readonly eager: EagerStart;
+      readonly backlog: TenantBacklog;
+      readonly loader: RunLoader;
+    },
     private readonly config: Pick<Config, 'maxEventBytes' | 'maxPartsPerMessage'>,
   ) {}
 
@@ -54,7 +62,7 @@ export class TaskSubmission {
       const later = send.schedule.startAt !== undefined;
       const message = later ? undefined : await answerDirectly(agent, send, context, this.config);
       if (message) return await this.keepAnswer(agent, send, context, message);
-      return await this.withSlot(agent, later, (worker) => this.accept(agent, send, context, worker));
+      return await this.withSlot(agent, send, context, (slot) => this.accept(agent, send, context, slot));
     } catch (error) {
       // Another message made the task of that name in the meantime: this one goes to it.
       if (error instanceof TaskIdTakenError) return this.place(agent, await this.addressed(send, context), context);
@@ -71,60 +79,87 @@ export class TaskSubmission {
     return row ? { ...send, message: create(MessageSchema, { ...send.message, taskId: namedTask }) } : send;
   }
 
-  /** Reserves a slot for the time of the acceptance, unless the task begins later; `work` keeps it by calling `start`, and anything else gives it back. */
+  /**
+   * Reserves a slot for the time of the acceptance, unless the task begins later; `work` keeps it by calling `start`, and
+   * anything else gives it back.
+   */
   private async withSlot(
     agent: Agent,
-    later: boolean,
-    work: (worker?: LocalWorker) => Promise<Submitted & { runs: boolean }>,
+    send: SendRequest,
+    { tenant }: CallContext,
+    work: (slot?: ReservedSlot) => Promise<Submitted & { runs: boolean }>,
   ): Promise<Submitted> {
-    const worker = later ? undefined : this.eager.reserve(agent);
-    let runs = false;
+    const later = send.schedule.startAt !== undefined;
+    const free = later ? undefined : this.parts.eager.reserve(agent, tenant);
+    // A message to a task that is there waits for nothing: it is taken in, whether or not the task goes on at once.
+    if (!free && send.message.taskId === '') return this.withoutFreeSlot(agent, send, tenant, work);
+    return withReserved(free, work);
+  }
+
+  /** A new task waits for a slot for a moment, else in the backlog. */
+  private async withoutFreeSlot(
+    agent: Agent,
+    { schedule, returnImmediately }: SendRequest,
+    tenant: string,
+    work: (slot?: ReservedSlot) => Promise<Submitted & { runs: boolean }>,
+  ): Promise<Submitted> {
+    const patienceMs = returnImmediately ? PATIENCE_MS.others : PATIENCE_MS.blocking;
+    const slot = schedule.startAt ? undefined : await this.parts.eager.reserveWithin(agent, tenant, patienceMs);
+    if (slot) return withReserved(slot, work);
+    const settle = await this.parts.backlog.admit(tenant);
     try {
-      const submitted = await work(worker);
-      runs = submitted.runs;
+      const submitted = await work();
+      const committed = submitted.kind === 'task' ? submitted.committed : undefined;
+      void Promise.resolve(committed).then(
+        () => settle(true),
+        () => settle(false),
+      );
       return submitted;
-    } finally {
-      if (!runs) worker?.release(agent);
+    } catch (error) {
+      settle(false);
+      throw error;
     }
   }
 
-  private async accept(agent: Agent, send: SendRequest, context: CallContext, worker?: LocalWorker) {
+  private async accept(agent: Agent, send: SendRequest, context: CallContext, slot?: ReservedSlot) {
     const submission: Submission = {
       ...{ tenantId: context.tenant, owner: context.principal, agent, message: send.message },
-      ...{ request: send.call, idempotency: send.idempotency, leaseOwner: worker?.owner ?? null },
+      ...{ request: send.call, idempotency: send.idempotency, leaseOwner: slot?.owner ?? null },
       taskId: context.namedTask,
       schedule: send.schedule,
+      priority: send.priority,
     };
-    if (send.message.taskId !== '') return this.acceptInput(submission, worker);
-    const { key, task, committed, run, announce } = this.journal.create(submission);
+    if (send.message.taskId !== '') return this.acceptInput(submission, slot);
+    const { key, task, committed, run, announce } = this.parts.journal.create(submission);
     // A key or a name may turn out to stand for an earlier task. Else the run begins beside the commit: most often what
     // it writes first is committed together with the task.
     const isAwaited = submission.idempotency !== null || submission.taskId !== undefined;
     if (isAwaited) await committed;
     const start = () => {
       if (isAwaited) announce();
-      if (run) worker?.start(run);
+      if (run) slot?.start(run);
     };
     return { kind: 'task' as const, key, sequence: 1, task, committed, start, runs: run !== undefined };
   }
 
-  private async acceptInput(submission: Submission, worker?: LocalWorker) {
+  private async acceptInput(submission: Submission, slot?: ReservedSlot) {
     refuseSchedule(submission.schedule);
+    refusePriority(submission.priority);
     const key = { tenantId: submission.tenantId, taskId: submission.message.taskId.toLowerCase() };
-    const { sequence, lease } = await this.journal.acceptInput({
+    const { sequence, lease } = await this.parts.journal.acceptInput({
       ...submission,
       message: { ...submission.message, taskId: key.taskId },
     });
     // The message is accepted, whatever happens now: a lease that nothing runs under ends, and the task is taken up then.
-    const run = lease && worker ? await this.claimed(key, lease.token).catch(() => undefined) : undefined;
-    const start = () => run && worker?.start(run);
+    const run = lease && slot ? await this.claimed(key, lease.token).catch(() => undefined) : undefined;
+    const start = () => run && slot?.start(run);
     return { kind: 'task' as const, key, sequence, start, runs: run !== undefined };
   }
 
   /** Undefined where the lease is gone already: then its new holder runs the task. */
   private async claimed(key: TaskKey, token: number): Promise<ClaimedRun | undefined> {
     const row = await this.store.tasks.findWhole(this.store.db, key);
-    return row?.leaseToken === token ? this.loader.load(row) : undefined;
+    return row?.leaseToken === token ? this.parts.loader.load(row) : undefined;
   }
 
   private async keepAnswer(
@@ -165,6 +200,20 @@ export class TaskSubmission {
     const key = { tenantId: tenant, taskId: record.taskId };
     const row = await this.store.tasks.find(this.store.db, key);
     return row && { kind: 'task', key, sequence: row.lastSequence, start: () => undefined };
+  }
+}
+
+async function withReserved(
+  slot: ReservedSlot | undefined,
+  work: (slot?: ReservedSlot) => Promise<Submitted & { runs: boolean }>,
+): Promise<Submitted> {
+  let runs = false;
+  try {
+    const submitted = await work(slot);
+    runs = submitted.runs;
+    return submitted;
+  } finally {
+    if (!runs) slot?.release();
   }
 }
 

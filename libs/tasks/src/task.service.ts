@@ -26,7 +26,7 @@ import {
 } from '#protocol';
 import { type Store, type TaskFilter, type TaskKey } from '#store';
 import { decodePageToken, encodePageToken } from './page-token.js';
-import { checkHistoryLength, checkSend, isTaskId } from './send-request.js';
+import { checkHistoryLength, checkSend, isTaskId, namesTimes } from './send-request.js';
 import { messageEvent, stateOf, taskEvent } from './task-events.js';
 import { taskNotFound, type TaskJournal } from './task-journal.js';
 import { type TaskStreams } from './task-streams.js';
@@ -55,15 +55,17 @@ export class TaskService implements A2AOperations {
 
   /** Answers when the task has ended or waits for the client; with `returnImmediately`, when it is accepted. */
   async sendMessage(request: SendMessageRequest, context: CallContext): Promise<SendMessageResponse> {
-    const { agent, send } = this.checked(request, context);
+    const { agent, send } = this.checked(request, context, namesTimes(request) ? await this.now() : undefined);
+    // Who asks for a later start does not ask for the end now.
+    const answersNow = send.returnImmediately || send.schedule.startAt !== undefined;
+    if (!answersNow) this.parts.streams.checkRoomToWait();
     const submitted = await this.parts.submission.submit(agent, send, context);
     if (submitted.kind === 'answer') return messageResponse(submitted.message);
     const { key } = submitted;
-    // Who asks for a later start does not ask for the end now.
-    const answersNow = send.returnImmediately || send.schedule.startAt !== undefined;
     const settled = answersNow ? undefined : this.settled(submitted, context.signal);
     submitted.start();
     await submitted.committed;
+    context.waits?.();
     const task = settled ? await settled : submitted.task;
     return taskResponse(task ? withHistory(task, send.historyLength) : await this.read(key, send.historyLength));
   }
@@ -71,8 +73,8 @@ export class TaskService implements A2AOperations {
   /** The task, then its events as they come, until the task ends or asks for input. */
   async *sendStreamingMessage(request: SendMessageRequest, context: CallContext): Updates {
     assertStreams(this.agent(context));
-    const { agent, send } = this.checked(request, context);
-    const giveRoomBack = this.parts.streams.takeRoom();
+    const { agent, send } = this.checked(request, context, namesTimes(request) ? await this.now() : undefined);
+    const giveRoomBack = this.parts.streams.takeRoom(context.tenant);
     try {
       const submitted = await this.parts.submission.submit(agent, send, context);
       if (submitted.kind === 'answer') yield { sequence: 0, message: messageEvent(submitted.message) };
@@ -111,18 +113,10 @@ export class TaskService implements A2AOperations {
   /** The task as it stands, then its events; after `lastEventId`, only the events that followed it, even of an ended task. */
   async *subscribeToTask(request: SubscribeToTaskRequest, context: CallContext): Updates {
     assertStreams(this.agent(context));
-    const key = await this.ownKey(request.id, context);
-    const giveRoomBack = this.parts.streams.takeRoom();
-    const subscription = this.parts.streams.subscribe(key, 0);
+    const giveRoomBack = this.parts.streams.takeRoom(context.tenant);
     try {
-      if (context.lastEventId === undefined) {
-        yield* this.snapshot(key, subscription, undefined, 'refuse ended');
-        yield* this.follow(subscription, context.signal);
-      } else {
-        yield* this.resume(key, subscription, context.lastEventId, context.signal);
-      }
+      yield* this.subscribed(await this.ownKey(request.id, context), context);
     } finally {
-      subscription.close();
       giveRoomBack();
     }
   }
@@ -136,9 +130,14 @@ export class TaskService implements A2AOperations {
     throw new A2AError('UNSUPPORTED_OPERATION', { message: 'The agent has no extended agent card' });
   }
 
-  private checked(request: SendMessageRequest, context: CallContext) {
+  private checked(request: SendMessageRequest, context: CallContext, now: number | undefined) {
     const agent = this.agent(context);
-    return { agent, send: checkSend(request, context, agent, this.parts.config) };
+    return { agent, send: checkSend(request, context, agent, this.parts.config, now) };
+  }
+
+  /** Milliseconds since 1970, by the clock that decides when the task begins and ends. */
+  private async now(): Promise<number> {
+    return (await this.store.leases.now(this.store.db)).getTime();
   }
 
   private agent({ agent }: CallContext): Agent {
@@ -176,6 +175,22 @@ export class TaskService implements A2AOperations {
     const row = await this.store.tasks.find(this.store.db, key).catch(() => undefined);
     if (!row || isSettled(row.state)) done.abort();
     return settled;
+  }
+
+  private async *subscribed(key: TaskKey, context: CallContext): Updates {
+    const subscription = this.parts.streams.subscribe(key, 0);
+    try {
+      if (context.lastEventId === undefined) {
+        yield* this.snapshot(key, subscription, undefined, 'refuse ended');
+        yield* this.follow(subscription, context.signal);
+      } else {
+        // There may be nothing to tell for long.
+        context.waits?.();
+        yield* this.resume(key, subscription, context.lastEventId, context.signal);
+      }
+    } finally {
+      subscription.close();
+    }
   }
 
   private async *submittedTask(

@@ -12,6 +12,7 @@ import { TaskStreams } from './task-streams.js';
 import { TaskSubmission } from './task-submission.js';
 import { TaskService } from './task.service.js';
 import { TaskViews } from './task-view.js';
+import { TenantBacklog } from './tenant-backlog.js';
 
 /** What the service layer of one process is made of, put together. */
 export class Tasks {
@@ -34,15 +35,20 @@ export class Tasks {
     databaseUrl: string,
   ) {
     this.store = openStore(databaseUrl, config, logger);
-    this.signals = new Signals(databaseUrl, logger, config.databaseTimeoutMs);
+    this.signals = Signals.over(databaseUrl, config, logger);
     this.streams = new TaskStreams(this.store, this.signals, config, logger);
     this.views = new TaskViews(this.store);
     this.loader = new RunLoader(this.store, this.views);
     this.journal = new TaskJournal(this.store, this.streams, this.signals, config);
     this.taskSignals = new TaskSignals(this.store, this.signals, this.eager, config);
     this.delegations = new TaskDelegations(this.store, this.signals);
-    const submission = new TaskSubmission(this.store, this.journal, this.eager, this.loader, config);
     const { journal, streams, views } = this;
+    const backlog = new TenantBacklog(this.store, config);
+    const submission = new TaskSubmission(
+      this.store,
+      { journal, eager: this.eager, backlog, loader: this.loader },
+      config,
+    );
     const repair = new TaskRepair(this.store, { agents, streams, signals: this.signals, config });
     this.operator = new TaskOperator(this.store, { agents, journal, signals: this.taskSignals, repair, logger });
     this.service = new TaskService(this.store, { agents, submission, journal, streams, views, config });
@@ -68,9 +74,11 @@ const SHORTEST_TIMEOUT_MS = 250;
 
 function openStore(databaseUrl: string, config: Config, logger: Logger): Store {
   const { leaseMs, databaseTimeoutMs: timeoutMs } = config;
-  const calls = { applicationName: 'perdure', max: config.poolSize, timeoutMs, logger };
+  const { directDatabaseUrl: directUrl = databaseUrl } = config;
+  const shared = { sharesSessions: config.directDatabaseUrl !== undefined, logger };
+  const calls = { ...shared, applicationName: 'perdure', max: config.poolSize, timeoutMs };
   const renewalMs = Math.max(leaseMs / RENEWALS_IN_A_LEASE, SHORTEST_TIMEOUT_MS);
-  const leases = { applicationName: 'perdure leases', max: 2, timeoutMs: Math.min(renewalMs, timeoutMs), logger };
+  const leases = { ...shared, applicationName: 'perdure leases', max: 2, timeoutMs: Math.min(renewalMs, timeoutMs) };
   const pools = { calls: createPool(databaseUrl, calls), leases: createPool(databaseUrl, leases) };
-  return new Store(pools, new GroupCommitter(databaseUrl, leaseMs, logger, timeoutMs));
+  return new Store(pools, new GroupCommitter(directUrl, leaseMs, logger, timeoutMs));
 }

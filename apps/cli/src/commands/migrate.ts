@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { createLogger, loadConfig, startEmbeddedPostgres } from '#platform';
+import { type Config, createLogger, loadConfig, migrateQueue, startEmbeddedPostgres } from '#platform';
 import { migrate } from '#store';
 import { starting } from '../start-error.js';
 import { type Terminal } from '../terminal.js';
@@ -13,10 +13,17 @@ export function migrateCommand(terminal: Terminal): Command {
     .action(async () => {
       const config = await starting(async () => loadConfig());
       await starting(async () => {
-        if (config.databaseUrl !== undefined) return migrate(config.databaseUrl);
+        const databaseUrl = config.directDatabaseUrl ?? config.databaseUrl;
+        if (databaseUrl !== undefined) return migrateAll(databaseUrl, config);
         const postgres = await startEmbeddedPostgres({ dataDir: config.dataDir, logger: createLogger(config) });
-        await migrate(postgres.url).finally(() => postgres.stop());
+        await migrateAll(postgres.url, config).finally(() => postgres.stop());
       }, config);
       terminal.line('The database has the newest schema.');
     });
+}
+
+/** The queue's tables too, also where a Redis has the queue now: it may not always. */
+async function migrateAll(databaseUrl: string, { migrationTimeoutMs }: Config): Promise<void> {
+  await migrate(databaseUrl, { timeoutMs: migrationTimeoutMs });
+  await migrateQueue(databaseUrl);
 }

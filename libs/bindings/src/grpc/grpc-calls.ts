@@ -1,98 +1,85 @@
-import { type DescMethod, type Message } from '@bufbuild/protobuf';
-import {
-  type Metadata,
-  type sendUnaryData,
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  type ServiceError,
-} from '@grpc/grpc-js';
+import { type DescMethod, type Message, toBinary } from '@bufbuild/protobuf';
 import { Inject, Injectable } from '@nestjs/common';
 import { AgentRegistry } from '#agents';
-import { CONFIG, type Config, LOGGER, type Logger } from '#platform';
+import { LOGGER, type Logger } from '#platform';
 import { A2AError, type CallContext, decodeBinary, requiredFieldViolations, type Sequenced } from '#protocol';
 import { callContext } from '../call-context.js';
 import { clientError } from '../client-error.js';
 import { EventPull } from '../event-pull.js';
-import { type CallCarrier, OpenCalls } from '../open-calls.js';
-import { metadataOf, metadataParameters } from './grpc-metadata.js';
-import { type GrpcService } from './grpc-service.js';
-import { statusOf } from './grpc-status.js';
-import { messageBytes } from './message-bytes.js';
-import { MessageStream } from './message-stream.js';
-import { StallWatch } from './stall-watch.js';
+import { LoadGate, weightOf } from '../load-gate.js';
+import { OpenCalls } from '../open-calls.js';
+import { type GrpcCall } from './grpc-call.js';
+import { type GrpcMethod } from './grpc-service.js';
+import { failureEnd } from './grpc-status.js';
 
-/** One method of a service. */
-export interface GrpcMethod {
-  readonly service: GrpcService;
-  readonly descriptor: DescMethod;
-}
-
-type UnaryCall = ServerUnaryCall<Buffer, Buffer>;
-type StreamingCall = ServerWritableStream<Buffer, Buffer>;
 /** What the log says of a failure; grows as the request is read. */
 type Where = Record<string, string>;
+/** What stands behind the last message; grows as messages are written. */
+type Trailers = Record<string, string>;
 
-/** Answers the calls of any service: one handler for unary methods, one for streams. Messages come and go as bytes. */
+/** Answers the calls of any service. Messages come and go as bytes. */
 @Injectable()
 export class GrpcCalls {
   constructor(
     @Inject(AgentRegistry) private readonly agents: AgentRegistry,
     @Inject(OpenCalls) private readonly calls: OpenCalls,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'streamStallMs'>,
+    @Inject(LoadGate) private readonly gate: LoadGate,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  /** Answers a call of a unary method, with a message or a status. Never rejects. */
-  async unary(method: GrpcMethod, call: UnaryCall, respond: sendUnaryData<Buffer>): Promise<void> {
+  /** Answers a call, with one message or a stream of them, or with a status. Never rejects. */
+  serve(method: GrpcMethod, call: GrpcCall): Promise<void> {
+    return method.descriptor.methodKind === 'unary' ? this.unary(method, call) : this.stream(method, call);
+  }
+
+  private async unary(method: GrpcMethod, call: GrpcCall): Promise<void> {
     const where = whereOf(method);
-    const stall = new StallWatch(call, this.config.streamStallMs);
     try {
-      const answer = await this.enter(method, call, where, async (request, context) => {
-        const message = await method.service.unary(method.descriptor, request, context);
-        call.sendMetadata(metadataOf({ 'a2a-extensions': echoOf(context) }));
-        return messageBytes(method.descriptor.output, message);
+      const { message, headers } = await this.enter(method, call, where, async (request, context) => {
+        const answer = await method.service.unary(method.descriptor, request, context);
+        const echo = echoOf(context);
+        const headers = echo === undefined ? undefined : { 'a2a-extensions': echo };
+        return { message: toBinary(method.descriptor.output, answer), headers };
       });
-      stall.begin();
-      respond(null, answer);
+      call.answer(message, headers);
     } catch (error) {
-      // Where nobody is left to answer, what the operation threw is most likely its own abort.
-      if (!call.cancelled) respond(this.failure(method, error, where));
+      this.fail(method, call, error, where);
     }
   }
 
-  /** Answers a call of a streaming method. What fails before the first event is a plain status. Never rejects. */
-  async stream(method: GrpcMethod, call: StreamingCall): Promise<void> {
+  /** What fails before the first event is a plain status. */
+  private async stream(method: GrpcMethod, call: GrpcCall): Promise<void> {
     const where = whereOf(method);
-    const messages = new MessageStream(call, this.config.streamStallMs);
-    const trailer = metadataOf({});
+    const trailers: Trailers = {};
     try {
       await this.enter(method, call, where, (request, context) => {
         const events = new EventPull(method.service.stream(method.descriptor, request, context), context.signal);
-        return writeEvents(messages, events, { method, context, trailer });
+        return writeEvents(call, events, { method, context, trailers });
       });
-      messages.end(trailer);
+      call.end({ trailers });
     } catch (error) {
-      if (!messages.gone) messages.fail(this.failure(method, error, where, trailer));
+      this.fail(method, call, error, where, trailers);
     }
   }
 
   /** Reads the request and does `work` with it, as one of the open calls. */
   private async enter<T>(
     { service, descriptor }: GrpcMethod,
-    call: UnaryCall | StreamingCall,
+    call: GrpcCall,
     where: Where,
     work: (request: Message, context: CallContext) => Promise<T>,
   ): Promise<T> {
-    const parameters = metadataParameters(call.metadata);
+    this.gate.admit(weightOf(descriptor.name));
+    const { parameters } = call;
     service.checkVersion(parameters);
     const request = readRequest(descriptor, call.request);
-    const open = this.calls.enter(descriptor.methodKind === 'unary' ? 'unary' : 'stream', carrierOf(call));
+    const open = this.calls.enter(descriptor.methodKind === 'unary' ? 'unary' : 'stream', call.carrier);
     try {
       const context = callContext(request, {
         agents: this.agents,
         path: service.address(parameters),
         parameters,
-        signal: open.signal,
+        call: open,
       });
       Object.assign(where, { tenant: context.tenant, agent: context.agent });
       return await work(request, context);
@@ -101,9 +88,11 @@ export class GrpcCalls {
     }
   }
 
-  private failure({ service }: GrpcMethod, thrown: unknown, where: Where, trailer?: Metadata): ServiceError {
+  private fail({ service }: GrpcMethod, call: GrpcCall, thrown: unknown, where: Where, trailers?: Trailers): void {
+    // Where nobody is left to answer, what the operation threw is most likely its own abort.
+    if (call.over) return;
     const told = clientError(thrown, this.logger, where);
-    return statusOf(service.codeOf(told.error.reason), told, trailer);
+    call.end(failureEnd(service.codeOf(told.error.reason), told, trailers));
   }
 }
 
@@ -112,7 +101,7 @@ interface OpenStream {
   readonly method: GrpcMethod;
   readonly context: CallContext;
   /** Is told the number of the newest event, as `last-event-id`. */
-  readonly trailer: Metadata;
+  readonly trailers: Trailers;
 }
 
 /**
@@ -121,21 +110,24 @@ interface OpenStream {
  * is one more than the one before it.
  */
 async function writeEvents(
-  messages: MessageStream,
+  call: GrpcCall,
   events: EventPull<Sequenced<Message>>,
-  { method, context, trailer }: OpenStream,
+  { method, context, trailers }: OpenStream,
 ): Promise<void> {
   try {
     await events.begin();
     let begun = false;
     const write = async ({ sequence, message }: Sequenced<Message>) => {
       const number = sequence === 0 ? undefined : String(sequence);
-      if (!begun) messages.begin(metadataOf({ 'a2a-extensions': echoOf(context), 'event-id': number }));
+      if (!begun) {
+        context.waits?.();
+        call.begin({ 'a2a-extensions': echoOf(context), 'event-id': number });
+      }
       begun = true;
-      if (number !== undefined) trailer.set('last-event-id', number);
-      await messages.send(messageBytes(method.descriptor.output, message));
+      if (number !== undefined) trailers['last-event-id'] = number;
+      await call.send(toBinary(method.descriptor.output, message));
     };
-    while (!messages.gone && (await next(events, write)));
+    while (!call.over && (await next(events, write)));
     context.signal.throwIfAborted();
   } finally {
     events.close();
@@ -150,15 +142,11 @@ async function next<T>(events: EventPull<T>, write: (event: T) => Promise<void>)
   return true;
 }
 
-function readRequest({ input }: DescMethod, bytes: Buffer): Message {
+function readRequest({ input }: DescMethod, bytes: Uint8Array): Message {
   const request = decodeBinary(input, bytes);
   const violations = requiredFieldViolations(input, request);
   if (violations.length > 0) throw A2AError.invalidParams(violations);
   return request;
-}
-
-function carrierOf(call: UnaryCall | StreamingCall): CallCarrier {
-  return { destroyed: call.cancelled, once: (_close, ended) => call.once('cancelled', ended) };
 }
 
 function echoOf({ extensions }: CallContext): string | undefined {

@@ -23,3 +23,9 @@ export interface GrpcService {
   /** The events of a stream; nothing runs before the first one is asked for. */
   stream(method: DescMethod, request: Message, context: CallContext): AsyncIterable<Sequenced<Message>>;
 }
+
+/** One method of a service. */
+export interface GrpcMethod {
+  readonly service: GrpcService;
+  readonly descriptor: DescMethod;
+}

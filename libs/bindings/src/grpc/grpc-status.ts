@@ -1,9 +1,8 @@
-import { create, createRegistry, fromJson, type JsonObject } from '@bufbuild/protobuf';
+import { create, createRegistry, fromJson, type JsonObject, toBinary } from '@bufbuild/protobuf';
 import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
-import { Metadata, type ServiceError } from '@grpc/grpc-js';
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema, RpcStatusSchema } from '#protocol';
 import { type ClientError } from '../client-error.js';
-import { messageBytes } from './message-bytes.js';
+import { type CallEnd, type Entries } from './thread-messages.js';
 
 /** The types of detail that errors have. */
 const detailTypes = createRegistry(ErrorInfoSchema, BadRequestSchema, RetryInfoSchema);
@@ -13,13 +12,12 @@ const MAX_TEXT = 512;
 const MAX_DETAIL_BYTES = 4_096;
 
 /** What ends a call that failed: the code that its service has for the error, its text, and `grpc-status-details-bin`, a google.rpc.Status (specification section 10.6). */
-export function statusOf(code: number, { error, details }: ClientError, metadata = new Metadata()): ServiceError {
-  const message = clipped(error.message);
-  if (details.length > 0) {
-    const status = create(RpcStatusSchema, { code, message, details: packed(details) });
-    metadata.set('grpc-status-details-bin', messageBytes(RpcStatusSchema, status));
-  }
-  return Object.assign(new Error(message), { code, details: message, metadata });
+export function failureEnd(code: number, { error, details }: ClientError, trailers: Entries = {}): CallEnd {
+  const text = clipped(error.message);
+  const failure = { code, text };
+  if (details.length === 0) return { failure, trailers };
+  const status = create(RpcStatusSchema, { code, message: text, details: packed(details) });
+  return { failure, trailers: { ...trailers, 'grpc-status-details-bin': toBinary(RpcStatusSchema, status) } };
 }
 
 /** As many of the details as have room. */

@@ -10,6 +10,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Every route of the server. */
     routeTable: RouteTable;
+    /** Whether clients should open another connection for their next call: every answer says `Connection: close`. */
+    isLeaving: boolean;
   }
 }
 
@@ -25,9 +27,8 @@ const MAX_PARAM_LENGTH = 512;
  * The HTTP server with all its settings, for `NestFactory.create(module, createHttpAdapter(config), { bodyParser: false })`.
  * Bodies of every content type reach the controllers as bytes; errors that HTTP itself makes are JSON.
  */
-export function createHttpAdapter(config: Pick<Config, 'maxBodyBytes' | 'streamStallMs'>): FastifyAdapter {
+export function createHttpAdapter(config: Pick<Config, 'maxConnections' | 'streamStallMs'>): FastifyAdapter {
   const adapter = new FastifyAdapter({
-    bodyLimit: config.maxBodyBytes,
     // A stream would hold `close()` for ever; OpenCalls ends them properly before that.
     forceCloseConnections: true,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -39,20 +40,18 @@ export function createHttpAdapter(config: Pick<Config, 'maxBodyBytes' | 'streamS
     clientErrorHandler: refuseMalformed,
   });
   const server = adapter.getInstance<FastifyInstance>();
-  takeBytes(server);
+  // HttpDoor reads bodies, of every content type.
+  server.removeAllContentTypeParsers();
+  server.server.maxConnections = config.maxConnections;
   listRoutes(server);
-  dropStalledReaders(server, config.streamStallMs);
+  server.decorate('isLeaving', false);
+  beforeAnswers(server, config.streamStallMs);
   return adapter;
 }
 
 /** A colon in a path comes before a verb (`/message:send`), and some clients encode it. Bytes of the query stay as they are. */
 function withPlainColons({ url = '/' }: { url?: string }): string {
   return url.includes('%3') ? url.replace(/^[^?]*/, (path) => path.replaceAll(/%3a/gi, ':')) : url;
-}
-
-function takeBytes(server: FastifyInstance): void {
-  server.removeAllContentTypeParsers();
-  server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 }
 
 function listRoutes(server: FastifyInstance): void {
@@ -62,8 +61,9 @@ function listRoutes(server: FastifyInstance): void {
 }
 
 /** An answer that its reader does not take is memory: after this long without progress the connection is closed. */
-function dropStalledReaders(server: FastifyInstance, streamStallMs: number): void {
+function beforeAnswers(server: FastifyInstance, streamStallMs: number): void {
   server.addHook('onSend', (_request, reply, _payload, done) => {
+    if (server.isLeaving) reply.header('connection', 'close');
     reply.raw.setTimeout(streamStallMs, () => reply.raw.destroy());
     done();
   });

@@ -65,7 +65,7 @@ export class HttpCalls {
     try {
       const path = request.params as PathAddress;
       const parameters = headerParameters(request);
-      const context = callContext(message, { agents: this.agents, path, parameters, signal: call.signal });
+      const context = callContext(message, { agents: this.agents, path, parameters, call });
       Object.assign(where, { tenant: context.tenant, agent: context.agent });
       await this.run(exchange, call, { method, message, context: dialect.context?.(context) ?? context, dialect });
     } catch (error) {
@@ -101,7 +101,12 @@ export class HttpCalls {
     const events = new EventPull(callStreaming(operations, method, message, context), call.signal);
     // A failure up to the first event is a plain answer; after the headers it could only be part of the stream. They do not wait
     // for ever: a stream that has nothing to tell yet, such as a resumed one, has to be kept alive too.
-    await events.begin(this.config.keepAliveMs);
+    await events.begin(this.config.keepAliveMs).catch((error: unknown) => {
+      // Where the server goes before a resumed stream has anything to tell, it is taken up elsewhere, like those that have begun.
+      if (!events.interrupted || context.lastEventId === undefined) throw error;
+    });
+    call.waits();
+    if (request.server.isLeaving) headers.connection = 'close';
     reply.hijack();
     const textOf = ({ message: event, json }: Sequenced<Message>) =>
       dialect.write?.(event) ?? json ?? jsonText(method.output, event);
@@ -136,7 +141,7 @@ interface Invocation {
 }
 
 /** `Retry-After` in whole seconds, where a retry has a chance. */
-function retryAfter({ reason, retryAfterMs }: A2AError): string | undefined {
+export function retryAfter({ reason, retryAfterMs }: A2AError): string | undefined {
   if (retryAfterMs !== undefined) return String(Math.max(1, Math.ceil(retryAfterMs / 1_000)));
   return reason === 'RESOURCE_EXHAUSTED' ? '1' : undefined;
 }

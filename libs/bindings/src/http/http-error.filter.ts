@@ -5,12 +5,16 @@ import { A2AError, type A2AErrorReason, errorDetails } from '#protocol';
 import { clientError } from '../client-error.js';
 import { errorText } from '../jsonrpc/jsonrpc-response.js';
 import { httpErrorBody, httpErrorMessage } from './http-error.js';
+import { retryAfter } from './http-calls.js';
 import { JSON_TYPE } from './json-body.js';
 import { jsonMediaType } from './json-media-type.js';
+import { BodyRefusedError } from './request-body.js';
 
 interface HttpFault {
   readonly status: number;
   readonly message: string;
+  /** What it is told as, where that is known. */
+  readonly error?: A2AError;
 }
 
 /** Makes JSON of every error that HTTP, the router or the body reader finds, and of a controller's that is not a protocol error. */
@@ -30,13 +34,17 @@ export class HttpErrorFilter implements ExceptionFilter {
       return;
     }
     const fault = this.fault(thrown, request, reply);
-    // Reading on to the end of a body that is too large lets its sender see the answer instead of a reset connection.
-    if (fault.status === 413) reply.removeHeader('connection');
+    // Reading on to the end of a body that is not taken lets its sender see the answer instead of a reset connection.
+    if (thrown instanceof BodyRefusedError) reply.removeHeader('connection');
+    if (fault.error) reply.header('retry-after', retryAfter(fault.error));
     void reply.code(fault.status).header('content-type', contentTypeOf(request)).send(bodyOf(fault, request));
   }
 
   private fault(thrown: unknown, request: FastifyRequest, reply: FastifyReply): HttpFault {
     const status = statusOf(thrown);
+    if (thrown instanceof BodyRefusedError && thrown.cause) {
+      return { status, message: thrown.cause.message, error: thrown.cause };
+    }
     if (status === 413) return { status, message: `The request body is larger than ${this.config.maxBodyBytes} bytes` };
     if (status === 404) return missing(request, reply);
     if (status >= 500 && status !== 503) clientError(thrown, this.logger, { binding: 'HTTP', path: pathOf(request) });
@@ -66,8 +74,8 @@ function contentTypeOf(request: FastifyRequest): string {
 }
 
 /** What a JSON-RPC client can read, on its routes; elsewhere the shape of google.rpc.Status. */
-function bodyOf({ status, message }: HttpFault, request: FastifyRequest): string {
-  const error = new A2AError(reasonOf(status), { message });
+function bodyOf(fault: HttpFault, request: FastifyRequest): string {
+  const { status, message, error = new A2AError(reasonOf(status), { message }) } = fault;
   const details = errorDetails(error);
   return bindingOf(request) === 'JSONRPC'
     ? errorText(null, { error, details })

@@ -2,6 +2,9 @@ import { type ServerResponse } from 'node:http';
 import { type Config } from '#platform';
 import { type EventPull } from '../event-pull.js';
 
+/** How long, on average, readers of a stream that ends with its server wait before they connect again. */
+const RECONNECT_MS = 1_000;
+
 /** One event on the wire; `data` is one line. */
 export interface SseEvent {
   readonly id?: number;
@@ -17,7 +20,8 @@ export interface SseFormat<T> {
 
 /**
  * Writes all items until the stream ends, fails, or the caller is gone. It never throws, never runs ahead
- * of the reader, and always ends the response; when the server shuts down, with a comment that says so.
+ * of the reader, and always ends the response; when the server shuts down, behind a whole event, with a comment that says so
+ * and when to connect again.
  */
 export async function writeEvents<T>(sse: SseResponse, events: EventPull<T>, format: SseFormat<T>): Promise<void> {
   try {
@@ -26,7 +30,7 @@ export async function writeEvents<T>(sse: SseResponse, events: EventPull<T>, for
     if (!events.interrupted) await sse.send(format.failure(error));
   } finally {
     events.close();
-    sse.end(events.interrupted ? 'server is shutting down' : undefined);
+    sse.end(events.interrupted ? goodbye() : undefined);
   }
 }
 
@@ -77,12 +81,12 @@ export class SseResponse {
     }
   }
 
-  /** Ends the response, after a last comment if there is one. */
-  end(comment?: string): void {
+  /** Ends the response, after last words if there are any. */
+  end(words = ''): void {
     clearInterval(this.keepAlive);
     if (this.gone) return;
     this.watchForStall();
-    this.response.end(comment === undefined ? '' : `: ${comment}\n\n`);
+    this.response.end(words);
   }
 
   private comment(text: string): void {
@@ -109,6 +113,12 @@ export class SseResponse {
     clearInterval(this.keepAlive);
     this.flushed();
   }
+}
+
+/** What a stream ends with that its reader should take up again: the pause before it, so that not all come back at once. */
+function goodbye(): string {
+  const pauseMs = RECONNECT_MS / 2 + Math.floor(Math.random() * RECONNECT_MS);
+  return `retry: ${pauseMs}\n: server is shutting down\n\n`;
 }
 
 function frame({ id, event, data }: SseEvent): string {

@@ -4,14 +4,13 @@ import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { AgentRegistry } from '#agents';
 import { requireVersion } from '#protocol';
 import { type PathAddress, resolveAddress } from '../address.js';
-import { REST_ROUTES } from '../compat/rest-routes.js';
 import { type Exchange, HttpCalls } from '../http/http-calls.js';
 import { requestedVersion } from '../http/http-parameters.js';
-import { HttpRoutes, type Verb } from '../http/http-route.js';
-import { HTTP_JSON_ROUTES } from './httpjson-routes.js';
+import { type Verb } from '../http/http-route.js';
+import { LoadGate, weightOf } from '../load-gate.js';
+import { SERVED_ROUTES } from './served-routes.js';
 
 const BINDING = { binding: 'HTTP+JSON' };
-const ROUTES = new HttpRoutes([...HTTP_JSON_ROUTES, ...REST_ROUTES]);
 
 /**
  * A2A over HTTP and JSON (specification section 11): a resource per operation, below the address of each agent and tenant;
@@ -22,35 +21,37 @@ export class HttpJsonController {
   constructor(
     @Inject(AgentRegistry) private readonly agents: AgentRegistry,
     @Inject(HttpCalls) private readonly calls: HttpCalls,
+    @Inject(LoadGate) private readonly gate: LoadGate,
   ) {}
 
   /** HEAD comes here too. */
-  @Get(ROUTES.urls('GET'))
+  @Get(SERVED_ROUTES.urls('GET'))
   @RouteConfig(BINDING)
   get(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     return this.serve('GET', request, reply);
   }
 
-  @Post(ROUTES.urls('POST'))
+  @Post(SERVED_ROUTES.urls('POST'))
   @RouteConfig(BINDING)
   post(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     return this.serve('POST', request, reply);
   }
 
-  @Delete(ROUTES.urls('DELETE'))
+  @Delete(SERVED_ROUTES.urls('DELETE'))
   @RouteConfig(BINDING)
   delete(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     return this.serve('DELETE', request, reply);
   }
 
   private async serve(verb: Verb, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { version, method, read, format, dialect } = ROUTES.at(verb, request.routeOptions.url!);
+    const { version, method, read, format, dialect } = SERVED_ROUTES.at(verb, request.routeOptions.url!);
     const where = { ...BINDING, version, method: method.name };
     const exchange: Exchange = { request, reply, format: format(request), where };
     try {
       // What the URL alone decides comes first: nothing is read on behalf of an agent that is not there.
       resolveAddress(this.agents, request.params as PathAddress);
       requireVersion(requestedVersion(request), version);
+      this.gate.admit(weightOf(method.name));
       await this.calls.answer(exchange, method, read(request), dialect);
     } catch (error) {
       this.calls.refuse(exchange, error);

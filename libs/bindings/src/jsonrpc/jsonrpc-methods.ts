@@ -2,6 +2,7 @@ import { A2AError, type SupportedVersion } from '#protocol';
 import { clipped } from '../client-error.js';
 import { METHODS_OF_BOTH, METHODS_OF_THE_FIRST } from '../compat/first-methods.js';
 import { METHODS_OF_03, type OlderCall, type ReadCall } from '../compat/json-methods.js';
+import { type CallWeight } from '../load-gate.js';
 import { methodNamed } from '../operations.js';
 import { readParams } from './jsonrpc-request.js';
 
@@ -22,6 +23,14 @@ export function readCall(name: string, params: unknown, version: SupportedVersio
   const read = OLDER_METHODS.get(name);
   if (read) return read(params);
   throw unknownMethod(name, methodNamed(name) ? '; it is a method of A2A 1.0: send the header A2A-Version: 1.0' : '');
+}
+
+/** The names that methods which bring a message have in any version. */
+const SENDS = /^(Send(Streaming)?Message|message\/(send|stream)|tasks\/send(Subscribe)?)$/;
+
+/** The weight of a call by the name of its method: what the gate asks before params are read. */
+export function weightOfCall(name: string): CallWeight {
+  return SENDS.test(name) ? 'work' : 'look';
 }
 
 function unknownMethod(name: string, hint: string): A2AError {

@@ -8,7 +8,8 @@ import { type Exchange, HttpCalls } from '../http/http-calls.js';
 import { requestedVersion } from '../http/http-parameters.js';
 import { BASES } from '../http/http-route.js';
 import { JSON_TYPE, parseJsonBody } from '../http/json-body.js';
-import { readCall } from './jsonrpc-methods.js';
+import { LoadGate } from '../load-gate.js';
+import { readCall, weightOfCall } from './jsonrpc-methods.js';
 import { idOf, readEnvelope } from './jsonrpc-request.js';
 import { answerFormat } from './jsonrpc-response.js';
 
@@ -18,6 +19,7 @@ export class JsonRpcController {
   constructor(
     @Inject(AgentRegistry) private readonly agents: AgentRegistry,
     @Inject(HttpCalls) private readonly calls: HttpCalls,
+    @Inject(LoadGate) private readonly gate: LoadGate,
   ) {}
 
   @Post(BASES.map((base) => base || '/'))
@@ -28,6 +30,7 @@ export class JsonRpcController {
       const json = parseJsonBody(request, [JSON_TYPE]);
       exchange.format = { ...answerFormat(idOf(json)), streamsRefusals: readsStreamsAlone(request) };
       const { method, params } = readEnvelope(json);
+      this.gate.admit(weightOfCall(method));
       await this.answer(exchange, method, params);
     } catch (error) {
       this.calls.refuse(exchange, error);

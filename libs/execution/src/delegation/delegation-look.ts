@@ -30,6 +30,11 @@ export function pauseAfter(looks: number): number {
   return retryDelay(POLL, looks);
 }
 
+/** Whether the task has ended in the meantime. Any other refusal passes: a database that is away is one too. */
+function isOver(error: unknown): boolean {
+  return error instanceof A2AError && ['TASK_NOT_FOUND', 'UNSUPPORTED_OPERATION'].includes(error.reason);
+}
+
 /** Somebody else looks after the delegation now. */
 class LookLostError extends Error {
   override readonly name = 'LookLostError';
@@ -125,8 +130,7 @@ export class DelegationLook {
     try {
       await taskSignals.deliverInternal(this.delegation, { name: delegationSignal(id), key: id });
     } catch (error) {
-      if (!(error instanceof A2AError)) throw error;
-      // The task has ended in the meantime.
+      if (!isOver(error)) throw error;
       return this.drop();
     }
     await (isRelayed ? this.waitForAnswer() : this.close());

@@ -1,8 +1,7 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
-import { type ServerUnaryCall } from '@grpc/grpc-js';
+import { type ServerWritableStream } from '@grpc/grpc-js';
 
-/** A call of either kind. */
-type ServerCall = Pick<ServerUnaryCall<unknown, unknown>, 'cancelled' | 'once'>;
+type ServerCall = Pick<ServerWritableStream<unknown, unknown>, 'cancelled'>;
 
 /** Drops a call whose reader takes nothing for `stallMs` while there is something to take: what waits for it is memory. */
 export class StallWatch {
@@ -11,9 +10,7 @@ export class StallWatch {
   constructor(
     private readonly call: ServerCall,
     private readonly stallMs: number,
-  ) {
-    call.once('cancelled', () => this.rest());
-  }
+  ) {}
 
   /** There is something to take from now on. */
   begin(): void {
@@ -25,7 +22,7 @@ export class StallWatch {
     this.timer?.refresh();
   }
 
-  /** Nothing is waiting. */
+  /** Nothing is waiting, or nobody to take it. */
   rest(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
