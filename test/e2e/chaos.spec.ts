@@ -1,0 +1,33 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { packageRoot } from '#platform';
+import { inEachMode, type Mode } from '../support/modes.js';
+
+/** A few seconds of it, with the kinds of faults that are over soon. */
+const ARGS = ['--minutes', '0.15', '--clients', '12', '--every', '2s', '--seed', '20'];
+const FAULTS: Record<Mode, string> = {
+  postgres: 'kill,postgres-immediate,terminate,lost-answers',
+  redis: 'kill,redis-flush,redis-kill,lost-answers',
+};
+
+/** What `npm run chaos` does after its build. */
+async function chaos(mode: Mode): Promise<{ code: unknown; output: string }> {
+  const jiti = join(packageRoot(), 'node_modules/jiti/lib/jiti-cli.mjs');
+  const args = [jiti, join(packageRoot(), 'test/chaos/main.ts'), ...ARGS, '--mode', mode, '--faults', FAULTS[mode]];
+  const child = spawn(process.execPath, args, { env: { ...process.env, REDIS_URL: undefined, NODE_ENV: undefined } });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text.toString()));
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, output };
+}
+
+inEachMode((mode) => {
+  it('keeps every promise while processes, lines and databases fail at random', { timeout: 180_000 }, async () => {
+    const { code, output } = await chaos(mode);
+    expect(output).toContain('every promise was kept');
+    expect(code).toBe(0);
+    expect(Number(/^tasks accepted +(\d+)$/m.exec(output)?.[1])).toBeGreaterThan(0);
+  });
+});
