@@ -3,12 +3,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageRoot } from '#platform';
 
+/** The end of the name of a main thread's profile; those of other threads have their numbers in place of the 0. */
+const OF_MAIN_THREAD = /\.0\.\d+\.cpuprofile$/;
+
 /**
- * Self time of the one `.cpuprofile` in a folder, between `start` and `end` (microseconds of the monotonic clock): by
+ * Self time of the main thread, from the one `.cpuprofile` of it in a folder, between `start` and `end` (microseconds of the monotonic clock): by
  * function, and by file (ours) or package. Both are lists of a name and microseconds, the largest first.
  */
 export function readCpuProfile(folder, { start, end }) {
-  const [file] = readdirSync(folder).filter((name) => name.endsWith('.cpuprofile'));
+  const [file] = readdirSync(folder).filter((name) => OF_MAIN_THREAD.test(name));
   const { nodes, samples, timeDeltas, startTime } = JSON.parse(readFileSync(join(folder, file), 'utf8'));
   const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
   const functions = new Map();

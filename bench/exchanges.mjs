@@ -29,14 +29,15 @@ function echo({ path }) {
 /** The same as `echo` over gRPC, to an agent by its id. */
 function grpcEcho({ agent }) {
   const path = `/${A2AService.typeName}/SendMessage`;
+  const message = { role: Role.USER, parts: [{ content: { case: 'text', value: '' } }] };
+  const request = create(SendMessageRequestSchema, { tenant: `/${agent}`, message });
   let text;
   return {
     open: GrpcConnection.open,
     request() {
       text = `Hello, this is message ${++sent} of the benchmark`;
-      const parts = [{ content: { case: 'text', value: text } }];
-      const message = { messageId: `m-${process.pid}-${sent}`, role: Role.USER, parts };
-      const request = create(SendMessageRequestSchema, { tenant: `/${agent}`, message });
+      request.message.messageId = `m-${process.pid}-${sent}`;
+      request.message.parts[0].content.value = text;
       return { path, bytes: toBinary(SendMessageRequestSchema, request) };
     },
     check({ status, bytes }) {

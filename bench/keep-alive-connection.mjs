@@ -28,13 +28,22 @@ export class KeepAliveConnection {
     socket.on('close', () => this.#fail(new Error('the server closed the connection')));
   }
 
-  /** Sends a whole request. Resolves to `{ status, body, sentAt, firstAt, endedAt }`; `firstAt`: first byte of the body. */
-  send(request) {
+  /**
+   * Sends a whole request. Resolves to `{ status, retryAfter, body, sentAt, firstAt, endedAt }`; `firstAt`: first byte of the
+   * body, when `onFirst` is called.
+   */
+  send(request, onFirst = () => undefined) {
     return new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
+      this.#settle = { resolve, reject, onFirst };
       this.#response = { sentAt: performance.now(), head: undefined, firstAt: undefined, pieces: [] };
       this.#socket.write(request);
     });
+  }
+
+  /** Sends a whole request, and never reads what comes of it. */
+  ignore(request) {
+    this.#socket.setTimeout(0).pause();
+    this.#socket.write(request);
   }
 
   close() {
@@ -48,7 +57,10 @@ export class KeepAliveConnection {
     const response = this.#response;
     response.head ??= this.#takeHead();
     if (!response.head || this.#received.length === 0) return;
-    response.firstAt ??= performance.now();
+    if (response.firstAt === undefined) {
+      response.firstAt = performance.now();
+      this.#settle.onFirst();
+    }
     const ended = response.head.length === undefined ? this.#takeChunks() : this.#takeLength(response.head.length);
     if (ended) this.#finish();
   }
@@ -59,7 +71,12 @@ export class KeepAliveConnection {
     const text = this.#received.latin1Slice(0, end).toLowerCase();
     this.#received = this.#received.subarray(end + HEAD_END.length);
     const length = /\r\ncontent-length: *(\d+)/.exec(text)?.[1];
-    return { status: Number(text.slice(9, 12)), length: length === undefined ? undefined : Number(length) };
+    const retryAfter = /\r\nretry-after: *(\d+)/.exec(text)?.[1];
+    return {
+      status: Number(text.slice(9, 12)),
+      length: length === undefined ? undefined : Number(length),
+      retryAfter: retryAfter === undefined ? undefined : Number(retryAfter),
+    };
   }
 
   #takeLength(length) {
@@ -88,7 +105,8 @@ export class KeepAliveConnection {
     const { resolve } = this.#settle;
     this.#settle = undefined;
     const body = pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
-    resolve({ status: head.status, body: body.toString('utf8'), sentAt, firstAt, endedAt: performance.now() });
+    const { status, retryAfter } = head;
+    resolve({ status, retryAfter, body: body.toString('utf8'), sentAt, firstAt, endedAt: performance.now() });
   }
 
   #fail(error) {

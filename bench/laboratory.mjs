@@ -54,7 +54,7 @@ export class Laboratory {
 
   /**
    * Starts a process of a server. `database` replaces the server's own, `nodeArgs` go to node, `settings` into its
-   * environment.
+   * environment; it has started when it answers at the path `probe`.
    */
   async startServer(name, { database, ...options } = {}) {
     const { program, database: own } = SERVERS[name];

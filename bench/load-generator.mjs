@@ -1,9 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { EXCHANGES } from './exchanges.mjs';
 import { KeepAliveConnection } from './keep-alive-connection.mjs';
+import { offer } from './open-loop.mjs';
 import { percentile } from './statistics.mjs';
+import { subscribe } from './subscription-load.mjs';
 
 const MAX_ERRORS = 1_000;
+/** Jobs of another kind, which a job names as its `kind`. */
+const KINDS = { 'open loop': offer, subscriptions: subscribe };
 
 /**
  * The load, in a process of its own. Takes jobs from its parent, one after the other:
@@ -13,7 +17,7 @@ const MAX_ERRORS = 1_000;
  */
 process.on('message', async (job) => {
   try {
-    process.send({ result: await run(job) });
+    process.send({ result: await (KINDS[job.kind] ?? run)(job) });
   } catch (error) {
     process.send({ error: error instanceof Error ? error.message : String(error) });
   }

@@ -15,13 +15,19 @@ const TOP_FUNCTIONS = 25;
 const TOP_PLACES = 20;
 const TOP_STATEMENTS = 10;
 
-/** Where Perdure and Postgres spend their time in blocking sends at 64 connections, in microseconds per send. */
-export async function profile(lab) {
+/** The binding that is profiled. */
+const JOBS = {
+  'JSON-RPC': () => ({ exchange: 'echo', path: '/agents/echo' }),
+  gRPC: ({ grpcPort }) => ({ exchange: 'grpcEcho', agent: 'echo', port: grpcPort }),
+};
+
+/** Where Perdure and Postgres spend their time in blocking sends over a binding at 64 connections, in microseconds per send. */
+export async function profile(lab, binding) {
   await lab.postgres.query(PERDURE_DATABASE, 'create extension if not exists pg_stat_statements');
   const folder = join(lab.postgres.folder, 'profile');
   mkdirSync(folder, { recursive: true });
   const nodeArgs = ['--cpu-prof', `--cpu-prof-interval=${SAMPLE_US}`, `--cpu-prof-dir=${folder}`];
-  const run = await lab.withServer('perdure', (server) => loaded(lab, server), { nodeArgs });
+  const run = await lab.withServer('perdure', (server) => loaded(lab, server, JOBS[binding](server)), { nodeArgs });
   const { functions, places } = readCpuProfile(folder, run.window);
   const busy = functions.reduce((sum, [name, microseconds]) => (name === '(idle)' ? sum : sum + microseconds), 0);
   // Samples count the wall clock; shares of it, applied to the CPU time, hold on a crowded machine too.
@@ -34,9 +40,9 @@ export async function profile(lab) {
       .map(([place, microseconds]) => [place, `${((microseconds / busy) * 100).toFixed(1)} %`, perSend(microseconds)]),
   });
   return {
-    title: `Profile of blocking sends at ${CONNECTIONS} connections`,
+    title: `Profile of blocking sends over ${binding} at ${CONNECTIONS} connections`,
     text: [
-      `${whole(run.perSecond)} sends/s with the profiler on, p50 ${milliseconds(run.p50)} ms. CPU per send: node ${whole(run.serverCpu)} µs, Postgres ${whole(run.postgresCpu)} µs. Self times, as shares of node's CPU time.`,
+      `${whole(run.perSecond)} sends/s with the profiler on, p50 ${milliseconds(run.p50)} ms. CPU per send: node ${whole(run.serverCpu)} µs, Postgres ${whole(run.postgresCpu)} µs. Self times in the main thread, as shares of node's CPU time.`,
     ],
     tables: [
       timeTable('function', functions, TOP_FUNCTIONS),
@@ -50,8 +56,8 @@ export async function profile(lab) {
   };
 }
 
-async function loaded(lab, server) {
-  const job = { exchange: 'echo', path: '/agents/echo', connections: CONNECTIONS, times: SENDS };
+async function loaded(lab, server, exchange) {
+  const job = { ...exchange, connections: CONNECTIONS, times: SENDS };
   const warmUp = await lab.measure(server, job);
   await lab.postgres.query(PERDURE_DATABASE, 'select pg_stat_statements_reset()');
   const window = {};

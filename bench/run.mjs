@@ -7,16 +7,35 @@ import { barsText, factsText, resultsPage, sectionText } from './results.mjs';
 import { card } from './scenarios/card.mjs';
 import { chunks } from './scenarios/chunks.mjs';
 import { commits } from './scenarios/commits.mjs';
+import { fairness } from './scenarios/fairness.mjs';
 import { grpc } from './scenarios/grpc.mjs';
 import { lists } from './scenarios/lists.mjs';
 import { recovery } from './scenarios/recovery.mjs';
+import { rolling } from './scenarios/rolling.mjs';
+import { overload } from './scenarios/overload.mjs';
 import { outages } from './scenarios/outages.mjs';
 import { sends } from './scenarios/sends.mjs';
 import { sleeping } from './scenarios/sleeping.mjs';
+import { subscribers } from './scenarios/subscribers.mjs';
 import { streams } from './scenarios/streams.mjs';
 import { surroundings } from './surroundings.mjs';
 
-const SCENARIOS = { sends, grpc, streams, chunks, lists, commits, card, recovery, sleeping, outages };
+const SCENARIOS = {
+  sends,
+  grpc,
+  streams,
+  subscribers,
+  chunks,
+  lists,
+  commits,
+  card,
+  recovery,
+  rolling,
+  sleeping,
+  outages,
+  fairness,
+  overload,
+};
 const NORMAL = { warmUpMs: 2_000, measureMs: 5_000 };
 const QUICK = { warmUpMs: 1_000, measureMs: 2_000, isQuick: true };
 const RESULTS = new URL('RESULTS.md', import.meta.url);
@@ -44,7 +63,7 @@ try {
 /** Yields the section of every scenario, and of the audit that follows them. */
 async function* measured(lab, options) {
   const facts = {};
-  if (options.profile) yield await profile(lab);
+  if (options.profile) yield await profile(lab, options.only?.includes('grpc') ? 'gRPC' : 'JSON-RPC');
   for (const name of options.profile ? [] : options.names) {
     const section = await SCENARIOS[name](lab, facts);
     facts[name] = section.facts;

@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { cpuMicroseconds, residentMebibytes } from './process-usage.mjs';
 
 const START_LIMIT_MS = 30_000;
+/** What a server answers when it is ready, unless told otherwise. */
+const CARD = '/agents/echo/.well-known/agent-card.json';
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 /** The servers that can be measured, by name: the arguments of node, and the environment besides PORT and GRPC_PORT. */
@@ -24,9 +26,9 @@ export class ServerProcess {
 
   /**
    * Starts the program with the database, if one is given, and with further `settings` in its environment. Resolves when
-   * it answers; rejects with what it said.
+   * it answers at the path `probe`; rejects with what it said.
    */
-  static async start(program, { databaseUrl, nodeArgs = [], settings = {} } = {}) {
+  static async start(program, { databaseUrl, nodeArgs = [], settings = {}, probe = CARD } = {}) {
     const [port, grpcPort] = await freePorts(2);
     const { NODE_ENV: _unset, DATABASE_URL: _other, ...inherited } = process.env;
     const env = {
@@ -42,7 +44,7 @@ export class ServerProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const server = new ServerProcess(program, { port, grpcPort }, child);
-    await server.#answers();
+    await server.#answers(probe);
     return server;
   }
 
@@ -89,8 +91,8 @@ export class ServerProcess {
     await ended;
   }
 
-  async #answers() {
-    const url = `http://127.0.0.1:${this.port}/agents/echo/.well-known/agent-card.json`;
+  async #answers(probe) {
+    const url = `http://127.0.0.1:${this.port}${probe}`;
     for (const limit = Date.now() + START_LIMIT_MS; Date.now() < limit; await delay(20)) {
       if (this.#process.exitCode !== null) break;
       const response = await fetch(url).catch(() => undefined);
