@@ -28,6 +28,8 @@ beforeAll(async () => {
     env: {
       PERDURE_STREAM_STALL: '500ms',
       PERDURE_MAX_STREAMS: String(MAX_STREAMS),
+      // All of them are of one tenant here.
+      PERDURE_MAX_TENANT_STREAMS: String(MAX_STREAMS),
       // Whoever keeps what nobody reads dies of it.
       NODE_OPTIONS: '--max-old-space-size=200',
     },

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { IDEMPOTENCY_EXTENSION, SCHEDULING_EXTENSION, TIMESTAMPS_EXTENSION } from '#agents';
+import { IDEMPOTENCY_EXTENSION, PRIORITY_EXTENSION, SCHEDULING_EXTENSION, TIMESTAMPS_EXTENSION } from '#agents';
 import { TaskSchema } from '#protocol';
 import { useServers } from '../support/in-process-server.js';
 import { scriptedAgent, type ScriptedServer, startScriptedServer } from '../support/scripted-server.js';
@@ -94,6 +94,7 @@ describe('extensions', () => {
     expect(card.capabilities.extensions).toEqual([
       TIMESTAMPS_EXTENSION,
       SCHEDULING_EXTENSION,
+      PRIORITY_EXTENSION,
       IDEMPOTENCY_EXTENSION,
       { uri: KNOWN },
       { uri: REQUIRED, required: true },

@@ -125,6 +125,20 @@ it('tells a refused write whose answer was lost that its lease is lost', async (
   expect(await eventsOf([task])).toEqual([1]);
 });
 
+it('does not take what a successor has recorded in the same place for its own record, when the answer was lost', async () => {
+  const committer = await startCommitter(proxy.url);
+  const task = creation();
+  await committer.submit(task);
+  const record = { turn: 1, branch: '', position: 1, kind: 'step', name: 's', value: '"the successor’s"' };
+  await tables.rows('update perdure.tasks set lease_token = 2 where id = $1', [task.taskId]);
+  await committer.submit(append(task, [], { token: 2, journal: [record] }));
+  const lost = proxy.loseNextAnswer(COMMITTER);
+  const stale = committer.submit(append(task, [], { journal: [{ ...record, value: '"its own"' }] }));
+  await lost;
+  await expect(stale).rejects.toBeInstanceOf(LeaseLostError);
+  expect(await tables.journal(task.taskId)).toMatchObject([{ value: record.value }]);
+});
+
 it('tells why a write was refused when the answer to that question is lost too', async () => {
   const committer = await startCommitter(proxy.url);
   const task = creation();

@@ -229,6 +229,21 @@ describe('an action by filter', () => {
     expect(await idsFor({ kind: 'reset' })).toEqual([retry, sleep, ask, wait]);
   });
 
+  it('answers a signal that is sent again under its key like the first time, also when the task has ended since', async () => {
+    const engine = await engines.start();
+    const agent = engines.agent({ run: (task) => task.waitFor('go').then(() => 'Done') });
+    const { id } = await engine.submit(agent, 'go');
+    const keys = [{ tenantId: 'acme', taskId: id! }];
+    const go = { kind: 'signal', name: 'go', key: 'k' } as const;
+    const { items } = await engine.tasks.operator.act(go, { keys });
+    expect(items).toMatchObject([{ outcome: 'done', text: 'signal 1 of the task' }]);
+    await tables.until(id!, 'COMPLETED');
+    const again = await engine.tasks.operator.act(go, { keys });
+    expect(again.items).toMatchObject([{ outcome: 'done', text: 'signal 1 of the task, which was there before' }]);
+    const other = await engine.tasks.operator.act({ ...go, key: 'other' }, { keys });
+    expect(other.items).toMatchObject([{ outcome: 'refused', code: 'ENDED' }]);
+  });
+
   it('reports on every task of a signal, also where a key stands for another value in one of them', async () => {
     const engine = await engines.start();
     const agent = engines.agent({ run: (task) => task.sleep('1h') });

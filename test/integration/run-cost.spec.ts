@@ -24,7 +24,8 @@ interface Cost {
 function costOf({ tasks }: Engine): Cost {
   const cost: Cost = { writes: 0, statements: 0, sent: 0, snapshots: [] };
   const { committer } = tasks.store;
-  const { client } = committer as unknown as { client: { query(statement: { values?: unknown[] }): unknown } };
+  type Session = { query(statement: { values?: unknown[] }): unknown };
+  const { session: client } = (committer as unknown as { connection: { session: Session } }).connection;
   const [query, submit] = [client.query.bind(client), committer.submit.bind(committer)];
   client.query = (statement) => {
     cost.statements++;

@@ -38,12 +38,15 @@ export const RUN_ACTIONS = {
         task.queue === 0 ? [] : claims(state, t, setting, rules, (s) => void s.tasks[t]!.queue--),
       ),
   },
-  'the reaper finds a task': {
-    code: 'libs/execution/src/reaper.ts#runOverdue',
+  'the reaper makes a job for a task that has none': {
+    code: 'libs/execution/src/reaper.ts#requeueOverdue',
     by: 'system',
-    moves: (state, setting, rules) =>
-      each(state.tasks, ({ runAt }, t) =>
-        rules.reaperLooks && runAt === 'past' ? claims(state, t, setting, rules, () => undefined) : [],
+    moves: (state, _, rules) =>
+      // It cannot see the queue; that a job comes twice is an action of its own.
+      each(state.tasks, ({ runAt, outbox, queue }, t) =>
+        rules.reaperLooks && runAt === 'past' && outbox + queue === 0
+          ? [move(`task ${t + 1}`, (s) => void s.tasks[t]!.outbox++)]
+          : [],
       ),
   },
   'a claimed run is loaded': {

@@ -22,16 +22,20 @@ export function isOutcomeUnknown(error: unknown): boolean {
   return state === undefined ? !(error instanceof RangeError) : /^(08|57P)/.test(state);
 }
 
-/** The newest thing a write leaves behind tells whether it was committed: writes are atomic and their keys unique. */
+/**
+ * What a write leaves behind tells whether it was committed: writes are atomic and their keys unique. A record's place does so
+ * only while nobody else has had the lease: a successor of the run records at the same places.
+ */
 export async function isCommitted(db: Queryable, write: Write): Promise<boolean> {
   const sequence = write.kind === 'create' ? 1 : write.base + 1;
   const event = write.events[0];
   if (event !== undefined) return holds(db, 'task_events where sequence = $3 and event = $4', write, [sequence, event]);
   const record = write.kind === 'append' ? write.journal?.[0] : undefined;
-  if (!record) return false;
+  if (write.kind !== 'append' || !record) return false;
   const { turn, branch, position, kind } = record;
-  const place = 'task_journal where turn = $3 and branch = $4 and position = $5 and kind = $6';
-  return holds(db, place, write, [turn, branch, position, kind]);
+  const place = `task_journal where turn = $3 and branch = $4 and position = $5 and kind = $6
+    and exists (select from perdure.tasks where tenant_id = $1 and id = $2 and lease_token = $7)`;
+  return holds(db, place, write, [turn, branch, position, kind, write.token]);
 }
 
 async function holds(db: Queryable, from: string, { tenantId, taskId }: Write, values: unknown[]): Promise<boolean> {

@@ -221,9 +221,13 @@ export class TaskOperator {
     { name, value, key: once }: Extract<OperatorAction, { kind: 'signal' }>,
     dryRun: boolean,
   ): Promise<string> {
-    await this.openRow(key);
-    if (dryRun) return `a signal "${name}" can be sent`;
-    const { ordinal, isNew } = await this.parts.signals.deliver(key, { name, value, key: once });
+    if (dryRun) return this.openRow(key).then(() => `a signal "${name}" can be sent`);
+    const sending = this.parts.signals.deliver(key, { name, value, key: once });
+    // One that is sent again is answered like the first time, also when the task has ended since.
+    const { ordinal, isNew } = await sending.catch(async (error: unknown) => {
+      await this.openRow(key);
+      throw error;
+    });
     return isNew ? `signal ${ordinal} of the task` : `signal ${ordinal} of the task, which was there before`;
   }
 
