@@ -1,3 +1,4 @@
+import { type DescMethod } from '@bufbuild/protobuf';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config, LOGGER, type Logger } from '#platform';
@@ -74,6 +75,10 @@ export class GrpcThreadKeeper {
     }
   }
 
+  private pathsOf(kind: DescMethod['methodKind']): string[] {
+    return [...this.methods].flatMap(([path, { descriptor }]) => (descriptor.methodKind === kind ? [path] : []));
+  }
+
   private threadSettings(): ThreadSettings {
     const { grpcTls, maxBodyBytes, streamStallMs } = this.config;
     const descriptors = this.services.map(({ descriptor }) => descriptor);
@@ -81,7 +86,7 @@ export class GrpcThreadKeeper {
       tls: grpcTls,
       maxBodyBytes,
       streamStallMs,
-      paths: [...this.methods.keys()],
+      paths: { unary: this.pathsOf('unary'), streaming: this.pathsOf('server_streaming') },
       services: descriptors.map(({ typeName }) => typeName),
       files: descriptorFiles(descriptors),
     };

@@ -5,8 +5,8 @@ export interface ThreadSettings {
   readonly tls?: TlsFiles;
   readonly maxBodyBytes: number;
   readonly streamStallMs: number;
-  /** The paths of all methods, as `/package.Service/Method`. */
-  readonly paths: readonly string[];
+  /** The paths of all methods, as `/package.Service/Method`, by what they answer with: one message, or a stream of them. */
+  readonly paths: { readonly unary: readonly string[]; readonly streaming: readonly string[] };
   /** The full names of their services, for health and reflection. */
   readonly services: readonly string[];
   /** Every FileDescriptorProto that those are made of, in binary form. */

@@ -4,7 +4,7 @@ import { MessageBatches } from '../message-batches.js';
 import { type FromThread, type ThreadSettings, type ToThread } from '../thread-messages.js';
 import { Health } from './health.js';
 import { Listener } from './listener.js';
-import { OpenCall, parametersOf, type WireCall } from './open-call.js';
+import { OpenCall, parametersOf, type Respond, type WireCall } from './open-call.js';
 import { addReflection } from './reflection.js';
 
 /*
@@ -35,7 +35,8 @@ const server = new Server({
   'grpc.enable_channelz': 0,
 });
 // Bytes are handed on as they are, so that what is wrong with a message gets an answer of ours.
-for (const path of settings.paths) server.register(path, begin(path), same, same, 'serverStream');
+for (const path of settings.paths.unary) server.register(path, begin(path), same, same, 'unary');
+for (const path of settings.paths.streaming) server.register(path, begin(path), same, same, 'serverStream');
 const health = new Health(server, settings);
 addReflection(server, settings);
 const listener = new Listener(server, settings);
@@ -58,14 +59,14 @@ function heed(message: ToThread): void {
 }
 
 function begin(path: string) {
-  return (wire: WireCall) => {
+  return (wire: WireCall, respond?: Respond) => {
     const call = ++lastCall;
     const taken = (bytes: number) => line.send({ type: 'taken', call, bytes });
     const left = (hasEnd: boolean) => {
       calls.delete(call);
       if (!hasEnd) line.send({ type: 'gone', call });
     };
-    calls.set(call, new OpenCall(wire, settings.streamStallMs, { taken, left }));
+    calls.set(call, new OpenCall(wire, settings.streamStallMs, { taken, left }, respond));
     // A copy: the message may be a piece of a larger buffer, and that would cross as a whole.
     const request = new Uint8Array(wire.request);
     line.send({ type: 'call', call, path, parameters: parametersOf(wire.metadata), request });

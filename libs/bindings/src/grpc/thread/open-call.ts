@@ -1,9 +1,12 @@
-import { Metadata, type ServerWritableStream, status } from '@grpc/grpc-js';
+import { Metadata, type sendUnaryData, type ServerUnaryCall, type ServerWritableStream, status } from '@grpc/grpc-js';
 import { type CallEnd, type CallParts, type Entries } from '../thread-messages.js';
 import { StallWatch } from './stall-watch.js';
 
-/** A call as grpc-js has it; every method counts as one that streams, since one answer is a stream that ends behind it. */
-export type WireCall = ServerWritableStream<Buffer, Buffer>;
+/** A call as grpc-js has it: of a method that answers with one message, or with a stream of them. */
+export type WireCall = ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>;
+
+/** How a call of a unary method is answered. */
+export type Respond = sendUnaryData<Buffer>;
 
 /** Is told what becomes of what is written. */
 export interface CallReader {
@@ -23,6 +26,7 @@ export class OpenCall {
     private readonly call: WireCall,
     stallMs: number,
     private readonly reader: CallReader,
+    private readonly respond?: Respond,
   ) {
     this.stall = new StallWatch(call, stallMs);
     // Also said of a call that has come to its end.
@@ -47,21 +51,30 @@ export class OpenCall {
     // Known before the message is written: who has answered does not ask what the client has taken.
     this.hasEnded = end !== undefined;
     if (headers) this.call.sendMetadata(metadataOf(headers));
+    if (this.respond && message) return this.answer(this.respond, bufferOf(message));
     if (message) this.send(bufferOf(message));
     if (end) this.end(end);
+  }
+
+  /** The one message of a unary method, and with it the end. */
+  private answer(respond: Respond, message: Buffer): void {
+    this.stall.begin();
+    respond(null, message);
   }
 
   private send(message: Buffer): void {
     this.unsentBytes += message.length;
     this.stall.begin();
-    this.call.write(message, () => this.sent(message.length));
+    (this.call as ServerWritableStream<Buffer, Buffer>).write(message, () => this.sent(message.length));
   }
 
   private end({ failure, trailers = {} }: CallEnd): void {
     this.stall.begin();
     const metadata = metadataOf(trailers);
-    if (failure) this.call.emit('error', { code: failure.code, details: failure.text, metadata });
-    else this.call.end(metadata);
+    const error = failure && { code: failure.code, details: failure.text, metadata };
+    if (this.respond) this.respond(error ?? null, undefined, metadata);
+    else if (error) this.call.emit('error', error);
+    else (this.call as ServerWritableStream<Buffer, Buffer>).end(metadata);
   }
 
   private sent(bytes: number): void {
