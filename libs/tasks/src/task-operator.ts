@@ -25,6 +25,8 @@ export { type OperatorFilter, WAITS } from '#store';
 const PAGE_BYTES = 4 * 1024 * 1024;
 /** A larger value is shown where it is asked for by its place. */
 const SHOWN_VALUE_BYTES = 16 * 1024;
+/** Why a signal is refused for what has become of its task. */
+const REFUSALS: ReadonlySet<string> = new Set(['TASK_NOT_FOUND', 'UNSUPPORTED_OPERATION']);
 
 /** A task as its operator sees it; times are UTC in ISO 8601 once it is JSON. */
 export interface OperatedTask {
@@ -223,9 +225,10 @@ export class TaskOperator {
   ): Promise<string> {
     if (dryRun) return this.openRow(key).then(() => `a signal "${name}" can be sent`);
     const sending = this.parts.signals.deliver(key, { name, value, key: once });
-    // One that is sent again is answered like the first time, also when the task has ended since.
+    // One that is sent again is answered like the first time, also when the task has ended since. Where the database has
+    // failed, the signal may be there, and have ended the task: that is no refusal.
     const { ordinal, isNew } = await sending.catch(async (error: unknown) => {
-      await this.openRow(key);
+      if (error instanceof A2AError && REFUSALS.has(error.reason)) await this.openRow(key);
       throw error;
     });
     return isNew ? `signal ${ordinal} of the task` : `signal ${ordinal} of the task, which was there before`;
