@@ -244,6 +244,17 @@ describe('an action by filter', () => {
     expect(other.items).toMatchObject([{ outcome: 'refused', code: 'ENDED' }]);
   });
 
+  it('does not call a signal too late of which the database has not answered: it may be there, and have ended the task', async () => {
+    const engine = await engines.start({ config: { databaseTimeoutMs: 500 } });
+    const { id } = await engine.submit(versatile(), 'do');
+    await tables.until(id!, 'COMPLETED');
+    const letGo = await tables.hold(id!);
+    const go = { kind: 'signal', name: 'paid', key: 'k' } as const;
+    const { items } = await engine.tasks.operator.act(go, { keys: [{ tenantId: 'acme', taskId: id! }] });
+    await letGo();
+    expect(items).toMatchObject([{ outcome: 'refused', code: expect.not.stringMatching('ENDED') as string }]);
+  });
+
   it('reports on every task of a signal, also where a key stands for another value in one of them', async () => {
     const engine = await engines.start();
     const agent = engines.agent({ run: (task) => task.sleep('1h') });
