@@ -29,3 +29,17 @@ it.each([0, 1, 2, 20, 500])('no more jobs are taken than asked for, with a plan 
   expect(taken).toHaveLength(3);
   expect((await db.query('select from perdure.outbox')).rowCount).toBe(believed + 20 - 3);
 });
+
+it("a job that is lent is nobody else's for so long, holds no lock, and is there until it is removed", async () => {
+  await db.query('truncate perdure.outbox');
+  await fill(1);
+  const outbox = new OutboxRepository();
+  const lane = { tenantId: 'acme', agent: 'a', priority: 1, amount: 1 };
+  const [lent] = await outbox.lend(db, [lane], 0, 60_000);
+  expect(await outbox.take(db, [lane])).toEqual([]);
+  await db.query("update perdure.outbox set run_at = run_at - interval '1 minute'");
+  const again = await outbox.lend(db, [lane], 0, 60_000);
+  expect(again).toEqual([lent]);
+  await outbox.remove(db, again);
+  expect((await db.query('select from perdure.outbox')).rowCount).toBe(0);
+});

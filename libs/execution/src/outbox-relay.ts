@@ -17,6 +17,8 @@ const GATHERED = 25;
 const LOOK_MS = 50;
 /** A process without slots leaves a job to the others, which look at the outbox too, for so long before the queue gets it. */
 const PATIENCE_MS = 500;
+/** A job that has not got into the queue within so long is another relay's to publish; longer than a queue may take to refuse it. */
+const LENT_MS = 2_500;
 /** The queue gives out its jobs in the order of their coming, so there are only a few in it. */
 const QUEUE_WINDOW = 100;
 
@@ -123,8 +125,8 @@ export class OutboxRelay {
   }
 
   /**
-   * Hands jobs to the queue that have waited for long, as many of each tenant. They leave the outbox with the commit that
-   * follows their publication: a crash before it publishes again.
+   * Hands jobs to the queue that have waited for long, as many of each tenant. They leave the outbox after their publication:
+   * a crash before that publishes them again, and so does a queue that refuses them.
    */
   private async publish(): Promise<void> {
     const { pool, queue } = this.parts;
@@ -136,10 +138,9 @@ export class OutboxRelay {
     if (room <= 0) return;
     const amount = Math.ceil(room / lanes.length);
     const shares = lanes.slice(0, room).map(({ tenantId, agent, priority }) => ({ tenantId, agent, priority, amount }));
-    await this.store.database.transaction(async (tx) => {
-      const jobs = await this.store.outbox.take(tx, shares, PATIENCE_MS);
-      const wanted = jobs.filter(({ isWanted }) => isWanted);
-      if (wanted.length > 0) await queue.add(wanted);
-    });
+    const jobs = await this.store.outbox.lend(this.store.db, shares, PATIENCE_MS, LENT_MS);
+    const wanted = jobs.filter(({ isWanted }) => isWanted);
+    if (wanted.length > 0) await queue.add(wanted);
+    await this.store.outbox.remove(this.store.db, jobs);
   }
 }

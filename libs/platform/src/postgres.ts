@@ -42,6 +42,12 @@ export function connectionOptions(url: string, applicationName = 'perdure', time
   };
 }
 
+/**
+ * How long a transaction may stand still, in the hands of a process that does or behind a line that has died: it holds locks that
+ * everybody may want, and jobs that others would run.
+ */
+const STANDSTILL_MS = 2_500;
+
 /** A pool whose broken connections never end the process: the query under way fails, the next one gets a new connection. */
 export function createPool(url: string, options: PoolOptions): pg.Pool {
   const { timeoutMs = TIMEOUT_MS } = options;
@@ -70,8 +76,8 @@ export function createPool(url: string, options: PoolOptions): pg.Pool {
 }
 
 function sessionSettings({ options }: PoolOptions, timeoutMs: number): pg.ClientConfig {
-  // A transaction that stands still holds locks that every committer may want.
-  return { statement_timeout: timeoutMs, idle_in_transaction_session_timeout: timeoutMs, options };
+  const standstillMs = Math.min(timeoutMs, STANDSTILL_MS);
+  return { statement_timeout: timeoutMs, idle_in_transaction_session_timeout: standstillMs, options };
 }
 
 /** Sends every statement without its name: the session that knows a name may be another one the next time. */

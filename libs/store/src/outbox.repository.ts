@@ -17,6 +17,9 @@ export interface DueLane extends Lane {
   readonly count: number;
 }
 
+/** So many jobs of a lane. */
+export type LaneShare = Lane & { readonly amount: number };
+
 /** A job that was due, and is taken. */
 export interface OutboxJob extends Lane, TaskKey {
   readonly id: string;
@@ -28,6 +31,31 @@ export interface OutboxJob extends Lane, TaskKey {
 
 const LANE_COLUMNS = 'tenant_id, agent, priority, run_at';
 const DUE_FOR = `extract(epoch from now() - run_at)::float8 * 1000 as "dueForMs"`;
+
+/** `taken` does something to the jobs that `due` has chosen and locked, and returns them. */
+const takeText = (taken: string) => `
+  with due as materialized (
+    select job.id from unnest($1::text[], $2::text[], $3::int2[], $4::int4[]) w(tenant, agent, priority, amount),
+      lateral (select id from perdure.outbox
+               where tenant_id = w.tenant and agent = w.agent and priority = w.priority
+                 and run_at <= now() - $5::int4 * interval '1 ms'
+               order by run_at, id limit w.amount for update skip locked) job),
+  taken as (${taken})
+  select taken.id::text, taken.tenant_id as "tenantId", taken.task_id as "taskId", taken.agent, taken.priority,
+    coalesce(task.run_at <= now(), false) as "isWanted", task.lease_owner as holder
+  from taken left join lateral (
+    select t.run_at, t.lease_owner from perdure.tasks t
+    where t.tenant_id = taken.tenant_id and t.id = taken.task_id limit 1) task on true
+  order by taken.priority, taken.run_at, taken.id`;
+
+function shareValues(lanes: readonly LaneShare[]): unknown[] {
+  return [
+    lanes.map(({ tenantId }) => tenantId),
+    lanes.map(({ agent }) => agent),
+    lanes.map(({ priority }) => priority),
+    lanes.map(({ amount }) => amount),
+  ];
+}
 
 /** SQL of `outbox`: jobs that wait to be run, each with the time at which it is due, by the database's clock. */
 export class OutboxRepository {
@@ -88,30 +116,24 @@ export class OutboxRepository {
    * and a rollback puts them back. They are chosen before any is taken: a plan that chose again for each row of the outbox
    * would pass over those it has deleted itself, and take more than `amount`.
    */
-  async take(tx: Queryable, lanes: readonly (Lane & { readonly amount: number })[], graceMs = 0): Promise<OutboxJob[]> {
-    const { rows } = await tx.query<OutboxJob>(
-      `with due as materialized (
-         select job.id from unnest($1::text[], $2::text[], $3::int2[], $4::int4[]) w(tenant, agent, priority, amount),
-           lateral (select id from perdure.outbox
-                    where tenant_id = w.tenant and agent = w.agent and priority = w.priority
-                      and run_at <= now() - $5::int4 * interval '1 ms'
-                    order by run_at, id limit w.amount for update skip locked) job),
-       taken as (delete from perdure.outbox o using due where o.id = due.id returning o.*)
-       select taken.id::text, taken.tenant_id as "tenantId", taken.task_id as "taskId", taken.agent, taken.priority,
-         coalesce(task.run_at <= now(), false) as "isWanted", task.lease_owner as holder
-       from taken left join lateral (
-         select t.run_at, t.lease_owner from perdure.tasks t
-         where t.tenant_id = taken.tenant_id and t.id = taken.task_id limit 1) task on true
-       order by taken.priority, taken.run_at, taken.id`,
-      [
-        lanes.map(({ tenantId }) => tenantId),
-        lanes.map(({ agent }) => agent),
-        lanes.map(({ priority }) => priority),
-        lanes.map(({ amount }) => amount),
-        graceMs,
-      ],
-    );
+  async take(tx: Queryable, lanes: readonly LaneShare[], graceMs = 0): Promise<OutboxJob[]> {
+    const taken = 'delete from perdure.outbox o using due where o.id = due.id returning o.*';
+    const { rows } = await tx.query<OutboxJob>(takeText(taken), [...shareValues(lanes), graceMs]);
     return rows;
+  }
+
+  /**
+   * The same, but leaves the jobs there, due again in `forMs`: whoever is to have them gets them in the meantime, and then
+   * they are removed. No transaction stands open while that is done elsewhere.
+   */
+  async lend(db: Queryable, lanes: readonly LaneShare[], graceMs: number, forMs: number): Promise<OutboxJob[]> {
+    const taken = `update perdure.outbox o set run_at = now() + $6::int4 * interval '1 ms' from due where o.id = due.id returning o.*`;
+    const { rows } = await db.query<OutboxJob>(takeText(taken), [...shareValues(lanes), graceMs, forMs]);
+    return rows;
+  }
+
+  async remove(db: Queryable, jobs: readonly OutboxJob[]): Promise<void> {
+    await db.query('delete from perdure.outbox where id = any($1::int8[])', [jobs.map(({ id }) => id)]);
   }
 
   /** Puts jobs that were taken back, due in `delayMs`. */
