@@ -1,10 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { Server } from '@grpc/grpc-js';
+import { type handleServerStreamingCall, type handleUnaryCall, Server } from '@grpc/grpc-js';
 import { MessageBatches } from '../message-batches.js';
 import { type FromThread, type ThreadSettings, type ToThread } from '../thread-messages.js';
 import { Health } from './health.js';
 import { Listener } from './listener.js';
-import { OpenCall, parametersOf, type Respond, type WireCall } from './open-call.js';
+import { StreamAnswer, UnaryAnswer } from './call-answer.js';
+import { OpenCall, parametersOf } from './open-call.js';
 import { addReflection } from './reflection.js';
 
 /*
@@ -35,8 +36,14 @@ const server = new Server({
   'grpc.enable_channelz': 0,
 });
 // Bytes are handed on as they are, so that what is wrong with a message gets an answer of ours.
-for (const path of settings.paths.unary) server.register(path, begin(path), same, same, 'unary');
-for (const path of settings.paths.streaming) server.register(path, begin(path), same, same, 'serverStream');
+for (const path of settings.paths.unary) {
+  const handle: handleUnaryCall<Buffer, Buffer> = (call, respond) => begin(path, new UnaryAnswer(call, respond));
+  server.register(path, handle, same, same, 'unary');
+}
+for (const path of settings.paths.streaming) {
+  const handle: handleServerStreamingCall<Buffer, Buffer> = (call) => begin(path, new StreamAnswer(call));
+  server.register(path, handle, same, same, 'serverStream');
+}
 const health = new Health(server, settings);
 addReflection(server, settings);
 const listener = new Listener(server, settings);
@@ -58,19 +65,17 @@ function heed(message: ToThread): void {
   void listener.close().then(() => line.send({ type: 'closed' }));
 }
 
-function begin(path: string) {
-  return (wire: WireCall, respond?: Respond) => {
-    const call = ++lastCall;
-    const taken = (bytes: number) => line.send({ type: 'taken', call, bytes });
-    const left = (hasEnd: boolean) => {
-      calls.delete(call);
-      if (!hasEnd) line.send({ type: 'gone', call });
-    };
-    calls.set(call, new OpenCall(wire, settings.streamStallMs, { taken, left }, respond));
-    // A copy: the message may be a piece of a larger buffer, and that would cross as a whole.
-    const request = new Uint8Array(wire.request);
-    line.send({ type: 'call', call, path, parameters: parametersOf(wire.metadata), request });
+function begin(path: string, answer: UnaryAnswer | StreamAnswer): void {
+  const call = ++lastCall;
+  const taken = (bytes: number) => line.send({ type: 'taken', call, bytes });
+  const left = (hasEnd: boolean) => {
+    calls.delete(call);
+    if (!hasEnd) line.send({ type: 'gone', call });
   };
+  calls.set(call, new OpenCall(answer, settings.streamStallMs, { taken, left }));
+  const { metadata, request } = answer.call;
+  // A copy: the message may be a piece of a larger buffer, and that would cross as a whole.
+  line.send({ type: 'call', call, path, parameters: parametersOf(metadata), request: new Uint8Array(request) });
 }
 
 function write({ call, ...parts }: ToThread & { type: 'write' }): void {

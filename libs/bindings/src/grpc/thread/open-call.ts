@@ -1,12 +1,7 @@
-import { Metadata, type sendUnaryData, type ServerUnaryCall, type ServerWritableStream, status } from '@grpc/grpc-js';
+import { Metadata, status } from '@grpc/grpc-js';
 import { type CallEnd, type CallParts, type Entries } from '../thread-messages.js';
+import { failureOf, type StreamAnswer, type UnaryAnswer } from './call-answer.js';
 import { StallWatch } from './stall-watch.js';
-
-/** A call as grpc-js has it: of a method that answers with one message, or with a stream of them. */
-export type WireCall = ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>;
-
-/** How a call of a unary method is answered. */
-export type Respond = sendUnaryData<Buffer>;
 
 /** Is told what becomes of what is written. */
 export interface CallReader {
@@ -23,11 +18,11 @@ export class OpenCall {
   private hasEnded = false;
 
   constructor(
-    private readonly call: WireCall,
+    private readonly answer: UnaryAnswer | StreamAnswer,
     stallMs: number,
     private readonly reader: CallReader,
-    private readonly respond?: Respond,
   ) {
+    const { call } = answer;
     this.stall = new StallWatch(call, stallMs);
     // Also said of a call that has come to its end.
     call.once('cancelled', () => {
@@ -38,7 +33,7 @@ export class OpenCall {
 
   /** Throws where metadata is not what HTTP/2 can carry; the call has ended then. */
   write(parts: CallParts): void {
-    if (this.call.cancelled) return;
+    if (this.answer.call.cancelled) return;
     try {
       this.writeParts(parts);
     } catch (error) {
@@ -50,31 +45,21 @@ export class OpenCall {
   private writeParts({ headers, message, end }: CallParts): void {
     // Known before the message is written: who has answered does not ask what the client has taken.
     this.hasEnded = end !== undefined;
-    if (headers) this.call.sendMetadata(metadataOf(headers));
-    if (this.respond && message) return this.answer(this.respond, bufferOf(message));
+    if (headers) this.answer.call.sendMetadata(metadataOf(headers));
     if (message) this.send(bufferOf(message));
     if (end) this.end(end);
-  }
-
-  /** The one message of a unary method, and with it the end. */
-  private answer(respond: Respond, message: Buffer): void {
-    this.stall.begin();
-    respond(null, message);
   }
 
   private send(message: Buffer): void {
     this.unsentBytes += message.length;
     this.stall.begin();
-    (this.call as ServerWritableStream<Buffer, Buffer>).write(message, () => this.sent(message.length));
+    this.answer.send(message, () => this.sent(message.length));
   }
 
-  private end({ failure, trailers = {} }: CallEnd): void {
+  private end(end: CallEnd): void {
     this.stall.begin();
-    const metadata = metadataOf(trailers);
-    const error = failure && { code: failure.code, details: failure.text, metadata };
-    if (this.respond) this.respond(error ?? null, undefined, metadata);
-    else if (error) this.call.emit('error', error);
-    else (this.call as ServerWritableStream<Buffer, Buffer>).end(metadata);
+    const trailers = metadataOf(end.trailers ?? {});
+    this.answer.end(trailers, failureOf(end, trailers));
   }
 
   private sent(bytes: number): void {
