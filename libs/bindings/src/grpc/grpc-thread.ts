@@ -8,6 +8,11 @@ import { type CallParts, type FromThread, type ThreadSettings, type ToThread } f
 
 /** A thread begins with a file that Node can run: that of the last build, also where this is run from its source. */
 const MAIN = join(packageRoot(), 'dist/libs/bindings/src/grpc/thread/main.js');
+/**
+ * The objects of HTTP/2 outlive a collection or two of V8's usual young generation, and each costs then; in one of this size,
+ * which grows as calls do, they die in it.
+ */
+const YOUNG_GENERATION_MB = 192;
 /** What a burst of calls leaves behind, at most. */
 const MAX_IDLE_CARRIERS = 1_000;
 
@@ -33,7 +38,10 @@ export class GrpcThread {
     settings: ThreadSettings,
     private readonly handlers: GrpcThreadHandlers,
   ) {
-    this.worker = new Worker(MAIN, { workerData: settings });
+    this.worker = new Worker(MAIN, {
+      workerData: settings,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
     this.line = new MessageBatches(this.worker);
     this.line.onMessage((message) => this.heed(message));
     this.worker.on('error', (error: Error) => this.failed(error));
