@@ -7,11 +7,10 @@ const TIMES = 10;
 const OVERLOAD_MS = 60_000;
 const QUICK_OVERLOAD_MS = 15_000;
 /** More than PERDURE_MAX_CALLS, so that the server and not the load generator decides how many calls it has. */
-const CONNECTIONS = 4_000;
+const CONNECTIONS = 10_000;
 const LOOK_MS = 500;
 const PATIENCE_MS = 60_000;
-/** Resident memory of a process that does the same all the time goes up and down by as much: V8 gives back when it likes. */
-const FLAT = 1.25;
+const FLAT = 1.1;
 const ECHO = { exchange: 'echo', path: '/agents/echo' };
 const CALM = { ...ECHO, connections: 4, warmUpMs: 0, measureMs: 2_000 };
 

@@ -21,7 +21,7 @@ const TOO_LATE = refusal('The server is overloaded; try again later', 2_000);
 const HEAP_FULL = refusal('The server has no memory to spare; try again later', 5_000);
 const BODIES_FULL = refusal('The server holds too many large requests; try again later', 1_000);
 
-const CAUSES = new Map([
+const CAUSES = new Map<unknown, string>([
   [TOO_MANY_CALLS, 'calls'],
   [TOO_LATE, 'loop delay'],
   [HEAP_FULL, 'heap'],
@@ -102,6 +102,11 @@ export class LoadGate implements OnModuleInit, OnModuleDestroy {
     this.logger.warn({ refused: this.refused }, 'load.shed.ended');
     this.refused = 0;
   }
+}
+
+/** Whether it is an error of the gate: nothing was done for the call. */
+export function isShed(error: unknown): boolean {
+  return CAUSES.has(error);
 }
 
 /** The weight of a method by its name in the proto; 1.0 and 0.3 agree on those that bring a message. */

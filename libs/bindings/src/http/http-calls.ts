@@ -1,5 +1,5 @@
 import { type DescMethod, type Message } from '@bufbuild/protobuf';
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { AgentRegistry } from '#agents';
 import { CONFIG, type Config, LOGGER, type Logger } from '#platform';
@@ -10,7 +10,9 @@ import { type ClientError, clientError } from '../client-error.js';
 import { type Call, OpenCalls } from '../open-calls.js';
 import { A2A_OPERATIONS, callStreaming, callUnary } from '../operations.js';
 import { EventPull } from '../event-pull.js';
+import { isShed } from '../load-gate.js';
 import { extensionsHeader, headerParameters } from './http-parameters.js';
+import { RefusalPace } from './refusal-pace.js';
 import { SseResponse, writeEvents } from './sse.js';
 
 /** How a binding writes answers. */
@@ -49,7 +51,9 @@ export interface Dialect {
 
 /** Runs operations for the bindings over HTTP, and writes what they give: one answer, or a stream of events. */
 @Injectable()
-export class HttpCalls {
+export class HttpCalls implements OnModuleDestroy {
+  private readonly pace = new RefusalPace();
+
   constructor(
     @Inject(A2A_OPERATIONS) private readonly operations: A2AOperations,
     @Inject(AgentRegistry) private readonly agents: AgentRegistry,
@@ -57,6 +61,10 @@ export class HttpCalls {
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
+
+  onModuleDestroy(): void {
+    this.pace.stop();
+  }
 
   /** Runs the operation and answers, in full. Throws, while nothing has been said yet, what `refuse` is to tell. */
   async answer(exchange: Exchange, method: DescMethod, message: Message, dialect: Dialect = {}): Promise<void> {
@@ -75,8 +83,13 @@ export class HttpCalls {
     }
   }
 
-  /** Answers with the error that was thrown. */
-  refuse({ request, reply, format, where }: Exchange, thrown: unknown): void {
+  /** Answers with the error that was thrown: at a pace where the gate has. */
+  refuse(exchange: Exchange, thrown: unknown): void {
+    if (isShed(thrown)) this.pace.take(() => this.tell(exchange, thrown));
+    else this.tell(exchange, thrown);
+  }
+
+  private tell({ request, reply, format, where }: Exchange, thrown: unknown): void {
     // Nobody is left to answer, and what the operation threw is most likely its own abort.
     if (request.raw.socket.destroyed) return;
     const failure = clientError(thrown, this.logger, where);
