@@ -8,6 +8,7 @@ const may = {
   tasks: ['protocol', 'platform', 'store', 'agents'],
   bindings: ['protocol', 'platform', 'agents', 'access', 'tasks'],
   execution: ['protocol', 'platform', 'store', 'agents', 'tasks'],
+  push: ['protocol', 'platform', 'store', 'agents', 'access', 'tasks'],
 };
 const onlyIn = (name, libs, path) => ({
   name,
@@ -39,7 +40,7 @@ module.exports = {
       to: { path: '^libs/$1/src/index\\.ts$' },
     },
     onlyIn('postgres-only-in-store-and-platform', ['store', 'platform'], '(pg|node-pg-migrate)/'),
-    onlyIn('bullmq-only-in-execution-and-platform', ['execution', 'platform'], 'bullmq/'),
+    onlyIn('bullmq-only-in-platform', ['platform'], 'bullmq/'),
     onlyIn('redis-only-in-platform', ['platform'], 'ioredis/'),
     onlyIn('grpc-only-in-bindings', ['bindings'], '(@grpc/[^/]+|grpc-health-check)/'),
     onlyIn('a2a-client-only-in-execution', ['execution'], '@a2a-js/sdk/'),

@@ -4,7 +4,7 @@ const REPEAT = `## How to repeat
 npm ci
 npm run bench -- --write        # all of it, about twelve minutes, on an otherwise idle machine
 npm run bench -- --quick        # shorter measurements
-npm run bench -- --only sends   # one scenario: sends, grpc, streams, subscribers, chunks, lists, commits, card, recovery, rolling, sleeping, outages or overload
+npm run bench -- --only sends   # one scenario: sends, grpc, streams, subscribers, chunks, lists, commits, card, recovery, rolling, sleeping, outages, fairness, overload or webhooks
 npm run bench -- --profile      # where the server and Postgres spend their time at 64 connections
 \`\`\`
 

@@ -18,6 +18,7 @@ import { sends } from './scenarios/sends.mjs';
 import { sleeping } from './scenarios/sleeping.mjs';
 import { subscribers } from './scenarios/subscribers.mjs';
 import { streams } from './scenarios/streams.mjs';
+import { webhooks } from './scenarios/webhooks.mjs';
 import { surroundings } from './surroundings.mjs';
 
 const SCENARIOS = {
@@ -35,6 +36,7 @@ const SCENARIOS = {
   outages,
   fairness,
   overload,
+  webhooks,
 };
 const NORMAL = { warmUpMs: 2_000, measureMs: 5_000 };
 const QUICK = { warmUpMs: 1_000, measureMs: 2_000, isQuick: true };

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ProtocolError } from '../support/protocol-client.js';
 import { type Random } from '../support/random.js';
 import { type ServerAddress } from './chaos-cluster.js';
-import { type ChaosWire, type WireName, WIRES, wireTo } from './chaos-wire.js';
+import { type Address, type ChaosWire, type WireName, WIRES, wireTo } from './chaos-wire.js';
 import { type ClientRecorder } from './client-recorder.js';
 
 /** The longest that a client waits for an answer before it asks again. */
@@ -22,7 +22,12 @@ class UnansweredError extends Error {
   override readonly name = 'UnansweredError';
 }
 
-/** The servers as clients reach them: any server will do, over any wire. */
+/** How clients reach an agent: any server will do, over any wire. */
+export interface Way extends Address {
+  readonly wire: WireName;
+}
+
+/** The servers as clients reach them. */
 export class Caller {
   private readonly wires = new Map<string, ChaosWire>();
 
@@ -37,8 +42,8 @@ export class Caller {
    * Asks a server, and another one, until one answers. Rejects with the first answer that is neither what was asked for nor
    * advice to try again.
    */
-  async untilAnswered<T>(random: Random, name: WireName, work: (wire: ChaosWire) => Promise<T>): Promise<T> {
-    return this.retried(random, (server) => work(this.wire(server, name)));
+  async untilAnswered<T>(random: Random, way: Way, work: (wire: ChaosWire) => Promise<T>): Promise<T> {
+    return this.retried(random, (server) => work(this.wire(server, way)));
   }
 
   /** The same for what is no call of A2A. */
@@ -84,10 +89,10 @@ export class Caller {
     for (const wire of this.wires.values()) wire.close();
   }
 
-  private wire(server: ServerAddress, name: WireName): ChaosWire {
-    const place = `${name} ${server.url}`;
+  private wire(server: ServerAddress, way: Way): ChaosWire {
+    const place = `${way.wire} ${server.url} ${way.agent} ${way.tenant}`;
     let wire = this.wires.get(place);
-    if (!wire) this.wires.set(place, (wire = wireTo(server, name)));
+    if (!wire) this.wires.set(place, (wire = wireTo(server, way.wire, way)));
     return wire;
   }
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '#platform';
@@ -22,10 +23,20 @@ export interface Member {
   readonly redis?: DatabaseProxy;
 }
 
+/** Webhooks go to this machine, and a receiver that fails for a minute is not given up: every event arrives in the end. */
+const PUSH = {
+  PERDURE_PUSH_ALLOW: '127.0.0.1',
+  PERDURE_PUSH_TIMEOUT: '1s',
+  PERDURE_PUSH_CONNECT_TIMEOUT: '500ms',
+  PERDURE_PUSH_RETRY: ['0', '100ms', '200ms', '500ms', ...Array<string>(60).fill('1s')].join(','),
+  PERDURE_PUSH_BREAKER_MAX: '2s',
+};
+
 /** Two servers and two workers, on a Postgres and a Redis of their own. */
 export class ChaosCluster {
   readonly servers: ServerAddress[] = [];
   readonly members = new Map<ProcessName, Member>();
+  private readonly secretKey = randomBytes(32).toString('base64');
 
   private constructor(
     readonly folder: string,
@@ -77,6 +88,8 @@ export class ChaosCluster {
       PERDURE_LOG_FORMAT: 'json',
       PERDURE_LOG_LEVEL: 'info',
       PERDURE_KEEP_ALIVE: '2s',
+      PERDURE_SECRET_KEY: this.secretKey,
+      ...PUSH,
     };
     const agents = join(packageRoot(), 'test/chaos/agents');
     return { process: new ChaosProcess(name, agents, env, join(this.folder, `${name}.log`)), database, redis };

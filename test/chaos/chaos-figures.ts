@@ -1,5 +1,5 @@
 import { type ChaosResult } from './chaos-run.js';
-import { type Violation, type ViolationKind } from './checks/history.js';
+import { type ChaosHistory, type Violation, type ViolationKind } from './checks/history.js';
 import { percentile, recoveries } from './checks/recovery.js';
 import { endName } from './task-end.js';
 
@@ -22,13 +22,27 @@ export function figuresOf({ history, faults, repeated, settledMs }: ChaosResult,
     'stale writes': String(count('stale write')),
     'ends that changed': String(count('end changed')),
     'answers that should not be': String(count('refused')),
-    'recorded steps, and effects of them that came again after a loss': `${steps}, ${effects - steps}`,
+    'recorded steps, and effects whose run was lost or canceled before the record': `${steps}, ${effects - steps}`,
     'streams read, events on them': streamText(client.subscriptions),
+    ...webhookFigures(history, violations),
     'calls told to try again, calls whose line broke': `${repeated.refused}, ${repeated.broken}`,
     'kills, runs taken over': `${history.kills.length}, ${all.length}`,
     'kill to resume, p50 / p99': times(all.map(({ withWorkerMs }) => withWorkerMs)),
     'the same with the time in which no worker could': times(all.map(({ ms }) => ms)),
     'at rest after the last fault': seconds(settledMs),
+  };
+}
+
+function webhookFigures({ webhooks: { hooks, arrivals } }: ChaosHistory, violations: readonly Violation[]) {
+  const acknowledged = arrivals.filter((arrival) => arrival.acknowledged !== undefined).map(({ id }) => id);
+  const events = new Set(acknowledged).size;
+  const dropped = hooks.filter(({ goneAfter }) => goneAfter !== undefined).length;
+  return {
+    'webhooks, of them deleted': `${hooks.length}, ${dropped}`,
+    'requests to them, events acknowledged, and once more than needed': `${arrivals.length}, ${events}, ${acknowledged.length - events}`,
+    'events lost, out of order, changed, forged or late to a webhook': String(
+      violations.filter(({ kind }) => kind.startsWith('webhook')).length,
+    ),
   };
 }
 

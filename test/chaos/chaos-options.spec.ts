@@ -9,7 +9,15 @@ describe('the options of the suite', () => {
       seed: 42,
       durationMs: 60_000,
       kinds: kindsOf('postgres'),
+      webhookShare: 50,
+      tasks: undefined,
     });
+  });
+
+  it('have a number of tasks, each with webhooks, in place of a time', () => {
+    const options = chaosOptions(['--webhooks', '--tasks', '2000'], 42);
+    expect(options).toMatchObject({ tasks: 2_000, webhookShare: 100 });
+    expect(options.durationMs).toBeGreaterThan(600_000);
   });
 
   it('are taken as they are given', () => {
@@ -39,6 +47,7 @@ describe('the options of the suite', () => {
     [['--minutes', '0'], '--minutes 0'],
     [['--seed', 'x'], '--seed x'],
     [['--clients', '-1'], '--clients'],
+    [['--tasks', '0'], '--tasks 0'],
     [['--faults', 'kill,redis-flush'], '--faults redis-flush'],
     [['--nonsense'], '--nonsense'],
   ])('are refused by name: %j', (args, name) => {

@@ -9,15 +9,25 @@ export interface ChaosOptions {
   readonly everyMs: number;
   readonly kinds: readonly FaultKind[];
   readonly clients: number;
+  /** Faults end, and clients stop, when so many messages have made a task; else when the time is over. */
+  readonly tasks?: number;
+  /** Of a hundred tasks, how many have webhooks. */
+  readonly webhookShare: number;
   /** Whether the figures go into bench/CHAOS.md. */
   readonly write: boolean;
   /** Whether the evidence is kept also where nothing is wrong. */
   readonly keep: boolean;
 }
 
+/** What `--tasks` is given at most. */
+const LONGEST_MS = 3_600_000;
+const WEBHOOK_SHARE = 50;
+
 export const USAGE = `npm run chaos [-- options]
   --mode postgres|redis  where queue and signals are (postgres)
   --minutes N            how long faults happen under load (1); a fraction will do
+  --tasks N              until so many tasks were made, in place of a time
+  --webhooks             every task has webhooks, and not half of them
   --seed S               replays that schedule (a random one)
   --faults a,b           only these: ${FAULT_KINDS.join(', ')}
   --every DURATION       one fault in each period of that length (4s)
@@ -38,8 +48,8 @@ export function chaosOptions(args: readonly string[], randomSeed: number): Chaos
     parseArgs({
       args: [...args],
       options: {
-        ...{ mode: text, minutes: text, seed: text, faults: text, every: text, clients: text },
-        ...{ write: flag, keep: flag },
+        ...{ mode: text, minutes: text, seed: text, faults: text, every: text, clients: text, tasks: text },
+        ...{ webhooks: flag, write: flag, keep: flag },
       },
     }),
   );
@@ -48,10 +58,12 @@ export function chaosOptions(args: readonly string[], randomSeed: number): Chaos
   return {
     mode,
     seed: numberOf('seed', values.seed, randomSeed, /^\d{1,10}$/),
-    durationMs: 60_000 * numberOf('minutes', values.minutes, 1, /^\d+(\.\d+)?$/),
+    durationMs: values.tasks ? LONGEST_MS : 60_000 * numberOf('minutes', values.minutes, 1, /^\d+(\.\d+)?$/),
     everyMs: 1_000 * numberOf('every', values.every?.replace(/s$/, ''), 4, /^\d+(\.\d+)?$/),
     kinds: kindsIn(values.faults, mode),
     clients: numberOf('clients', values.clients, 24, /^[1-9]\d{0,3}$/),
+    tasks: values.tasks === undefined ? undefined : numberOf('tasks', values.tasks, 0, /^[1-9]\d{0,6}$/),
+    webhookShare: values.webhooks ? 100 : WEBHOOK_SHARE,
     write: values.write ?? false,
     keep: values.keep ?? false,
   };

@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '#platform';
 import { type ChaosOptions } from './chaos-options.js';
+import { kindsOf } from './fault-schedule.js';
 
 const PAGE = join(packageRoot(), 'bench/CHAOS.md');
 const HEAD = `# Chaos: what came of it
@@ -26,9 +27,11 @@ export function writeResults(
   writeFileSync(PAGE, [head!.trimEnd() + '\n', ...all].join('\n'));
 }
 
-function titleOf({ mode, durationMs, kinds, everyMs }: ChaosOptions): string {
-  const faults = kinds.length > 3 ? 'all kinds of faults' : kinds.join(', ');
-  return `${mode === 'redis' ? 'Redis' : 'Postgres alone'}: ${faults}, one in ${everyMs / 1_000} s, ${durationMs / 60_000} minutes`;
+function titleOf({ mode, durationMs, tasks, kinds, everyMs, webhookShare }: ChaosOptions): string {
+  const faults = kinds.length === kindsOf(mode).length ? 'all kinds of faults' : kinds.join(', ');
+  const until = tasks === undefined ? `${durationMs / 60_000} minutes` : `${tasks} tasks`;
+  const webhooks = webhookShare === 100 ? ', webhooks for all' : '';
+  return `${mode === 'redis' ? 'Redis' : 'Postgres alone'}: ${faults}, one in ${everyMs / 1_000} s, ${until}${webhooks}`;
 }
 
 function table({ seed, clients }: ChaosOptions, figures: Readonly<Record<string, string>>, violations: number): string {

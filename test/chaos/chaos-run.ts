@@ -8,13 +8,17 @@ import { ChaosCluster } from './chaos-cluster.js';
 import { type ChaosOptions } from './chaos-options.js';
 import { type ChaosHistory, type HandlerNote } from './checks/history.js';
 import { ClientRecorder } from './client-recorder.js';
-import { openTasks, readHistory } from './database-witness.js';
+import { openWork, readHistory } from './database-witness.js';
 import { FaultInjector } from './fault-injector.js';
 import { type Fault, faultSchedule } from './fault-schedule.js';
+import { HostileReceiver } from './hostile-receiver.js';
 import { drawPlan } from './plan.js';
 import { type ProcessChange } from './chaos-process.js';
 import { type Disturbance, standstills } from './standstills.js';
 import { Traveller } from './traveller.js';
+import { type Webhooks } from './webhook-owner.js';
+import { drawWebhooks } from './webhook-plan.js';
+import { WebhookRecorder } from './webhook-recorder.js';
 
 /** How long all may take to end when the faults are over. */
 const SETTLE_MS = 90_000;
@@ -39,21 +43,26 @@ export interface ChaosResult {
 /** Starts a cluster, breaks it by the schedule of the seed under load, lets it come to rest, and reads what came of it. */
 export async function runChaos(options: ChaosOptions, say: (line: string) => void, report: (fault: Fault) => void) {
   const folder = mkdtempSync(join(tmpdir(), 'perdure-chaos-'));
+  const recorder = new WebhookRecorder();
+  const receiver = await HostileReceiver.start(recorder, new Random(options.seed));
   const cluster = await ChaosCluster.start(options.mode, folder);
   try {
-    return await new ChaosRun(cluster, options, say).run(report);
+    return await new ChaosRun(cluster, { recorder, receiver }, options, say).run(report);
   } finally {
     await cluster.stop();
+    await receiver.close();
   }
 }
 
 class ChaosRun {
   private readonly recorder = new ClientRecorder();
   private readonly over = new AbortController();
-  private isLoaded = true;
+  private readonly enough = new AbortController();
+  private begun = 0;
 
   constructor(
     private readonly cluster: ChaosCluster,
+    private readonly webhooks: Webhooks,
     private readonly options: ChaosOptions,
     private readonly say: (line: string) => void,
   ) {}
@@ -62,10 +71,10 @@ class ChaosRun {
     const caller = new Caller(this.cluster.servers, this.recorder, this.over.signal);
     const clients = Array.from({ length: this.options.clients }, (_, index) => this.client(index, caller));
     await delay(HEAD_START_MS);
-    const injector = new FaultInjector(this.cluster, report);
+    const injector = new FaultInjector(this.cluster, this.webhooks.receiver, report);
     const progress = setInterval(() => this.tellProgress(), PROGRESS_MS);
-    await injector.follow(faultSchedule(this.options), this.options.durationMs);
-    this.isLoaded = false;
+    await injector.follow(faultSchedule(this.options), this.options.durationMs, this.enough.signal);
+    this.enough.abort();
     const settledMs = await this.settle(Promise.all(clients));
     clearInterval(progress);
     caller.close();
@@ -81,26 +90,32 @@ class ChaosRun {
       database: await readHistory(cluster.postgres),
       kills: injector.kills,
       standstills: standstills(disturbances, workers),
+      webhooks: this.webhooks.recorder,
     };
     return { history, faults: injector.done, repeated: client.repeated, settledMs, folder: cluster.folder };
   }
 
   private tellProgress(): void {
     const { sends, ended, refusals, repeated } = this.recorder;
+    const { hooks, arrivals } = this.webhooks.recorder;
     const accepted = sends.filter(({ to, tasks }) => to === undefined && tasks.length > 0).length;
-    this.say(`accepted ${accepted}, ended ${ended}, told to try again ${repeated.refused}, refused ${refusals.length}`);
+    const said = `accepted ${accepted}, ended ${ended}, told to try again ${repeated.refused}, refused ${refusals.length}`;
+    this.say(`${said}; webhooks ${hooks.length}, requests to them ${arrivals.length}`);
   }
 
   /** A client that sends one message after the other. */
   private async client(index: number, caller: Caller): Promise<void> {
     const random = new Random(this.options.seed * 1_000 + index);
-    while (this.isLoaded) {
-      await new Traveller(drawPlan(random), caller, this.recorder, random).travel();
+    const surroundings = { caller, recorder: this.recorder, webhooks: this.webhooks };
+    while (!this.enough.signal.aborted) {
+      if (++this.begun === this.options.tasks) this.enough.abort();
+      const webhooks = drawWebhooks(random, this.options.webhookShare);
+      await new Traveller(drawPlan(random), webhooks, surroundings, random).travel();
       await delay(random.below(THINK_MS));
     }
   }
 
-  /** Waits until the clients are done and every task has ended; in the end, no longer. */
+  /** Waits until the clients are done, every task has ended and every webhook has been told; in the end, no longer. */
   private async settle(clients: Promise<unknown>): Promise<number> {
     const begun = performance.now();
     const patience = setTimeout(() => this.over.abort(), SETTLE_MS);
@@ -114,7 +129,7 @@ class ChaosRun {
   }
 
   private async isOpen(): Promise<boolean> {
-    return (await openTasks(this.cluster.postgres)) > 0;
+    return (await openWork(this.cluster.postgres)) > 0;
   }
 }
 

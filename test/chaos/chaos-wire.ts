@@ -12,10 +12,22 @@ export const WIRES = ['JSONRPC', 'HTTP+JSON', 'GRPC', '0.3'] as const;
 
 export type WireName = (typeof WIRES)[number];
 
+/** An agent as one of its tenants reaches it. */
+export interface Address {
+  readonly agent: string;
+  readonly tenant: string;
+}
+
 /** One agent at one server over one wire. Requests, answers and events are those of 1.0. */
 export interface ChaosWire {
+  /** Answers with the task, where the operation does. */
   call(
-    operation: 'SendMessage' | 'GetTask' | 'CancelTask',
+    operation:
+      | 'SendMessage'
+      | 'GetTask'
+      | 'CancelTask'
+      | 'CreateTaskPushNotificationConfig'
+      | 'DeleteTaskPushNotificationConfig',
     request: JsonObject,
     options?: CallOptions,
   ): Promise<{ task?: TaskJson }>;
@@ -27,7 +39,6 @@ export interface ChaosWire {
   close(): void;
 }
 
-const AGENT = 'courier';
 /** A server that stands still is noticed like one that is gone. */
 const GRPC_OPTIONS = {
   'grpc.keepalive_time_ms': 3_000,
@@ -36,21 +47,22 @@ const GRPC_OPTIONS = {
   'grpc.max_reconnect_backoff_ms': 1_000,
 };
 
-/** A wire to the courier. */
-export function wireTo({ url, grpcAddress }: ServerAddress, name: WireName): ChaosWire {
-  if (name === '0.3') return new LegacyProtocolClient({ url, agent: AGENT });
-  if (name === 'JSONRPC') return wireOf(new JsonRpcProtocolClient({ url, agent: AGENT }));
-  if (name === 'HTTP+JSON') return wireOf(new HttpJsonProtocolClient({ url, agent: AGENT }));
-  return wireOf(new GrpcProtocolClient({ grpcAddress, agent: AGENT }, GRPC_OPTIONS));
+/** A wire to an agent. Over HTTP its tenant stands in the path. */
+export function wireTo({ url, grpcAddress }: ServerAddress, name: WireName, { agent, tenant }: Address): ChaosWire {
+  const path = { url, agent: `${agent}/${tenant}` };
+  if (name === '0.3') return new LegacyProtocolClient(path);
+  if (name === 'JSONRPC') return wireOf(new JsonRpcProtocolClient(path));
+  if (name === 'HTTP+JSON') return wireOf(new HttpJsonProtocolClient(path));
+  return wireOf(new GrpcProtocolClient({ grpcAddress, agent }, GRPC_OPTIONS), { tenant });
 }
 
-function wireOf(client: ProtocolClient): ChaosWire {
+function wireOf(client: ProtocolClient, fields: JsonObject = {}): ChaosWire {
   return {
     async call(operation, request, options) {
-      const answer = await client.call(operation, request, options);
+      const answer = await client.call(operation, { ...request, ...fields }, options);
       return operation === 'SendMessage' ? (answer as { task?: TaskJson }) : { task: answer as TaskJson };
     },
-    open: (operation, request, options) => client.open(operation, request, options),
+    open: (operation, request, options) => client.open(operation, { ...request, ...fields }, options),
     close: () => client.close(),
   };
 }

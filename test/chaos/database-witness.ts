@@ -6,6 +6,7 @@ import {
   type DatabaseHistory,
   type LeaseChange,
   type StoredEvent,
+  type StoredHook,
   type StoredInput,
   type StoredRecord,
   type StoredTask,
@@ -18,9 +19,10 @@ export async function installWitness(postgres: ChaosPostgres): Promise<void> {
   await postgres.connected((client) => client.query(triggers));
 }
 
-/** How many tasks have not ended. */
-export async function openTasks(postgres: ChaosPostgres): Promise<number> {
-  const text = 'select count(*)::int as open from perdure.tasks where state not in (3, 4, 5, 7)';
+/** How many tasks have not ended, and how many events a webhook still waits for. */
+export async function openWork(postgres: ChaosPostgres): Promise<number> {
+  const text = `select (select count(*) from perdure.tasks where state not in (3, 4, 5, 7))::int
+    + (select count(*) from perdure.push_deliveries where state < 2)::int as open`;
   const { rows } = await postgres.connected((client) => client.query<{ open: number }>(text));
   return rows[0]!.open;
 }
@@ -36,6 +38,9 @@ export function readHistory(postgres: ChaosPostgres): Promise<DatabaseHistory> {
       inputs: await rows<StoredInput>(INPUTS),
       leases: await rows<LeaseChange>(
         'select task, token::int, owner, sequence, at::float8 from chaos.leases order by n',
+      ),
+      hooks: await rows<StoredHook>(
+        'select uid, id, task, after, is_dropped as "isDropped" from chaos.hooks order by task, uid',
       ),
       tampering: await rows<Tampering>('select task, what from chaos.tampering order by n'),
     };

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type ChaosCluster, type Member } from './chaos-cluster.js';
 import { type Fault, type FaultKind } from './fault-schedule.js';
 import { type Kill } from './checks/history.js';
+import { type HostileReceiver } from './hostile-receiver.js';
 import { type Disturbance } from './standstills.js';
 
 const LOST_ANSWERS_ONE_IN = 12;
@@ -20,20 +21,24 @@ export class FaultInjector {
 
   constructor(
     private readonly cluster: ChaosCluster,
+    private readonly receiver: HostileReceiver,
     private readonly say: (fault: Fault) => void,
   ) {}
 
-  /** Resolves when all has happened and is over; what lasts longer than the schedule is ended then. */
-  async follow(schedule: readonly Fault[], durationMs: number): Promise<void> {
+  /** Resolves when all has happened and is over, or as soon as it is enough; what lasts longer than that is ended then. */
+  async follow(schedule: readonly Fault[], durationMs: number, enough: AbortSignal): Promise<void> {
     const begun = performance.now();
     const under: Promise<void>[] = [];
+    const until = (ms: number) =>
+      delay(Math.max(0, begun + ms - performance.now()), undefined, { signal: enough }).catch(() => undefined);
     for (const fault of schedule) {
-      await delay(Math.max(0, begun + fault.at - performance.now()));
+      await until(fault.at);
+      if (enough.aborted) break;
       this.say(fault);
       this.done.push(fault);
       under.push(this.inject(fault));
     }
-    await delay(Math.max(0, begun + durationMs - performance.now()));
+    await until(durationMs);
     this.healing.abort();
     await Promise.all(under);
   }
@@ -41,7 +46,7 @@ export class FaultInjector {
   private async inject(fault: Fault): Promise<void> {
     const from = Date.now();
     const until = await this.kinds[fault.kind](fault, () => this.lasts(fault.forMs));
-    if (!fault.kind.startsWith('redis'))
+    if (!/^(redis|receiver)/.test(fault.kind))
       this.disturbances.push({ on: fault.target ?? 'all', from, to: Math.max(Date.now(), from + (until ?? 0)) });
   }
 
@@ -97,6 +102,16 @@ export class FaultInjector {
       process.setClock(shiftMs!);
       await lasts();
       process.setClock(0);
+    },
+    'receiver-down': async (_, lasts) => {
+      await this.receiver.setDown(true);
+      await lasts();
+      await this.receiver.setDown(false);
+    },
+    'receiver-hostile': async (_, lasts) => {
+      this.receiver.setHostile(true);
+      await lasts();
+      this.receiver.setHostile(false);
     },
     'redis-flush': async () => this.redis.flush().catch(() => undefined),
     'redis-kill': (_, lasts) => this.restartRedis(lasts),

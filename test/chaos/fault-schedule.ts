@@ -57,6 +57,10 @@ const DRAWS = {
   partition: { weight: 1, hits: 'one process', forMs: [500, 9_000] },
   /** The clock of the process is off, by minutes. */
   clock: { weight: 1, hits: 'one process', forMs: [5_000, 20_000] },
+  /** Nobody gets to the receiver of the webhooks. */
+  'receiver-down': { weight: 1, hits: 'all', forMs: [500, 8_000] },
+  /** It takes everything, and hardly ever says so. */
+  'receiver-hostile': { weight: 1, hits: 'all', forMs: [2_000, 10_000] },
   'redis-flush': { weight: 2, isOfRedis: true, hits: 'all', forMs: [0, 0] },
   'redis-kill': { weight: 2, isOfRedis: true, hits: 'all', forMs: [200, 5_000] },
   'redis-outage': { weight: 1, isOfRedis: true, hits: 'all', forMs: [30_000, 60_000] },

@@ -1,8 +1,8 @@
 import { type TaskJson } from '#protocol';
 import { type ProtocolStream, stateOf } from '../support/protocol-client.js';
 import { type Random } from '../support/random.js';
-import { type Caller, OverError } from './caller.js';
-import { type ChaosWire, type WireName } from './chaos-wire.js';
+import { type Caller, OverError, type Way } from './caller.js';
+import { type ChaosWire } from './chaos-wire.js';
 import { type ClientRecorder, type OpenStream, type OpenSubscription } from './client-recorder.js';
 import { eventText } from './event-text.js';
 import { isEnd } from './task-end.js';
@@ -21,31 +21,31 @@ export class Follower {
     private readonly caller: Caller,
     private readonly recorder: ClientRecorder,
     private readonly random: Random,
-    private readonly wire: WireName,
+    private readonly way: Way,
   ) {}
 
   /** Follows a task from its first event on. */
-  static of(id: string, parts: { caller: Caller; recorder: ClientRecorder; random: Random; wire: WireName }): Follower {
-    const follower = new Follower(parts.caller, parts.recorder, parts.random, parts.wire);
+  static of(id: string, parts: { caller: Caller; recorder: ClientRecorder; random: Random; way: Way }): Follower {
+    const follower = new Follower(parts.caller, parts.recorder, parts.random, parts.way);
     follower.last = 0;
-    void follower.read(id, parts.recorder.subscription(id, parts.wire));
+    void follower.read(id, parts.recorder.subscription(id, parts.way.wire));
     return follower;
   }
 
   /** Sends a message over a stream, again and again until one begins; gives the task that it begins with. */
   static async sending(
     open: (wire: ChaosWire) => Promise<ProtocolStream>,
-    parts: { caller: Caller; recorder: ClientRecorder; random: Random; wire: WireName },
+    parts: { caller: Caller; recorder: ClientRecorder; random: Random; way: Way },
   ): Promise<{ follower: Follower; task: TaskJson }> {
-    const { caller, recorder, random, wire } = parts;
-    const follower = new Follower(caller, recorder, random, wire);
-    const stream = await caller.untilAnswered(random, wire, async (on) => {
+    const { caller, recorder, random, way } = parts;
+    const follower = new Follower(caller, recorder, random, way);
+    const stream = await caller.untilAnswered(random, way, async (on) => {
       const opened = await open(on);
       await opened.next();
       return opened;
     });
     const { task } = stream.events[0]!.response;
-    const subscription = recorder.subscription(task!.id!, wire);
+    const subscription = recorder.subscription(task!.id!, way.wire);
     const record = recorder.stream(subscription);
     follower.take(stream.events[0]!, record);
     void follower.read(task!.id!, subscription, { stream, record });
@@ -104,7 +104,7 @@ export class Follower {
 
   private async resumed(id: string, subscription: OpenSubscription) {
     const parameters = { 'last-event-id': String(this.last) };
-    const stream = await this.caller.untilAnswered(this.random, this.wire, (wire) =>
+    const stream = await this.caller.untilAnswered(this.random, this.way, (wire) =>
       wire.open('SubscribeToTask', { id }, { parameters }),
     );
     return { stream, record: this.recorder.stream(subscription, this.last) };

@@ -1,7 +1,13 @@
 import { type JsonObject } from '@bufbuild/protobuf';
 import { request as httpRequest } from 'undici';
 import { type PartJson, type StreamResponseJson, type TaskJson, type TaskStateJson } from '#protocol';
-import { type CallOptions, parametersOf, ProtocolError, type ProtocolStream } from '../support/protocol-client.js';
+import {
+  type CallOptions,
+  parametersOf,
+  ProtocolError,
+  type ProtocolStream,
+  tellHeaders,
+} from '../support/protocol-client.js';
 import { sseStream } from '../support/protocol-client-sse.js';
 import { type ChaosWire } from './chaos-wire.js';
 
@@ -12,7 +18,11 @@ const METHODS = {
   GetTask: 'tasks/get',
   CancelTask: 'tasks/cancel',
   SubscribeToTask: 'tasks/resubscribe',
+  CreateTaskPushNotificationConfig: 'tasks/pushNotificationConfig/set',
+  DeleteTaskPushNotificationConfig: 'tasks/pushNotificationConfig/delete',
 } as const;
+
+type Unary = Exclude<keyof typeof METHODS, 'SendStreamingMessage' | 'SubscribeToTask'>;
 
 interface Status03 {
   readonly state: string;
@@ -38,7 +48,7 @@ interface Result03 {
 }
 
 interface Envelope {
-  readonly result?: Result03;
+  readonly result?: Result03 | null;
   readonly error?: { readonly code: number; readonly message: string; readonly data?: JsonObject[] };
 }
 
@@ -51,9 +61,11 @@ export class LegacyProtocolClient implements ChaosWire {
     this.url = `${url}/agents/${agent}`;
   }
 
-  async call(operation: 'SendMessage' | 'GetTask' | 'CancelTask', request: JsonObject, options?: CallOptions) {
-    const { statusCode, body } = await this.post(METHODS[operation], request, options);
-    return { task: taskOf(resultOf((await body.json()) as Envelope, statusCode)) };
+  async call(operation: Unary, request: JsonObject, options?: CallOptions): Promise<{ task?: TaskJson }> {
+    const { statusCode, headers, body } = await this.post(METHODS[operation], request, options);
+    const result = resultOf((await body.json()) as Envelope, statusCode);
+    tellHeaders(headers, options);
+    return { task: result?.kind === 'task' ? taskOf(result) : undefined };
   }
 
   async open(
@@ -66,7 +78,8 @@ export class LegacyProtocolClient implements ChaosWire {
       resultOf((await body.json()) as Envelope, statusCode);
       throw new Error('the answer is neither a stream nor an error');
     }
-    return sseStream(body, ({ data }) => eventOf(resultOf(JSON.parse(data) as Envelope, statusCode)));
+    tellHeaders(headers, options);
+    return sseStream(body, ({ data }) => eventOf(resultOf(JSON.parse(data) as Envelope, statusCode)!));
   }
 
   close(): void {
@@ -87,20 +100,26 @@ export class LegacyProtocolClient implements ChaosWire {
 }
 
 function paramsOf({ message, configuration, ...rest }: JsonObject): JsonObject {
+  if ('url' in rest)
+    return { taskId: rest.taskId!, pushNotificationConfig: { id: rest.id!, url: rest.url!, token: rest.token! } };
+  // What deletes a webhook names both.
+  if ('taskId' in rest) return { id: rest.taskId!, pushNotificationConfigId: rest.id! };
   if (!message) return rest;
   const { role: _role, parts, ...fields } = message as { role: string; parts: JsonObject[] };
   const parts03 = parts.map((part) => ({ kind: 'text' in part ? 'text' : 'data', ...part }));
-  const { returnImmediately = false } = (configuration ?? {}) as { returnImmediately?: boolean };
+  const { returnImmediately = false, taskPushNotificationConfig: pushNotificationConfig } = (configuration ??
+    {}) as JsonObject;
   return {
     ...rest,
     message: { kind: 'message', role: 'user', parts: parts03, ...fields },
-    configuration: { blocking: !returnImmediately },
+    configuration: { blocking: returnImmediately !== true, ...(pushNotificationConfig && { pushNotificationConfig }) },
   };
 }
 
-function resultOf({ result, error }: Envelope, httpStatus: number): Result03 {
-  if (result) return result;
-  const { code, message, data: details = [] } = error!;
+/** What deletes something answers null. */
+function resultOf({ result, error }: Envelope, httpStatus: number): Result03 | null {
+  if (!error) return result!;
+  const { code, message, data: details = [] } = error;
   const status = { 429: 'RESOURCE_EXHAUSTED', 503: 'UNAVAILABLE' }[httpStatus] ?? 'UNKNOWN';
   throw new ProtocolError({ code, httpStatus, status, message, details });
 }

@@ -25,8 +25,9 @@ async function main(): Promise<number> {
       'REDIS_URL is set: the suite kills and empties its Redis, so it starts one of its own; unset it',
     );
   setGlobalDispatcher(new Agent({ headersTimeout: PATIENCE_MS, connect: { timeout: 2_000 } }));
-  line(`seed ${options.seed}, mode ${options.mode}, ${options.durationMs / 1_000} s`);
-  for (const fault of faultSchedule(options)) line(`  ${faultText(fault)}`);
+  const until = options.tasks === undefined ? `${options.durationMs / 1_000} s` : `${options.tasks} tasks`;
+  line(`seed ${options.seed}, mode ${options.mode}, ${until}`);
+  if (options.tasks === undefined) for (const fault of faultSchedule(options)) line(`  ${faultText(fault)}`);
   line('starting …');
   const result = await runChaos(options, line, (fault: Fault) => line(`now ${faultText(fault)}`));
   return tell(options, result, violationsOf(result.history));

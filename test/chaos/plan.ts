@@ -17,6 +17,8 @@ export type Act =
 /** What a client wants of one message, and what it does beside. */
 export interface Plan {
   readonly journey: string;
+  /** Another one than the courier. */
+  readonly agent?: 'errand';
   readonly acts: readonly Act[];
   /** The name of the artifact. */
   readonly log: string;
@@ -48,6 +50,7 @@ const JOURNEYS: readonly (readonly [
   [5, 'steps', (random) => ({ acts: steps(random, 2 + random.below(5)) })],
   [3, 'long', (random) => ({ acts: steps(random, 8, 600) })],
   [3, 'chunks', (random) => ({ acts: chunks(random, 10 + random.below(30)) })],
+  [2, 'errand', (random) => ({ agent: 'errand', acts: steps(random, 3) })],
   [
     3,
     'question',

@@ -4,13 +4,15 @@ import { type JsonObject } from '@bufbuild/protobuf';
 import { request as httpRequest } from 'undici';
 import { SCHEDULING_EXTENSION } from '#agents';
 import { type TaskJson } from '#protocol';
-import { ProtocolError } from '../support/protocol-client.js';
+import { type CallOptions, ProtocolError } from '../support/protocol-client.js';
 import { type Random } from '../support/random.js';
-import { type Caller, drawWire, OverError } from './caller.js';
+import { type Caller, drawWire, OverError, type Way } from './caller.js';
 import { type ClientRecorder, type OpenSend } from './client-recorder.js';
 import { Follower } from './follower.js';
 import { ANSWER, messageData, type Plan } from './plan.js';
 import { isEnd } from './task-end.js';
+import { WebhookOwner, type Webhooks } from './webhook-owner.js';
+import { type WebhookPlan } from './webhook-plan.js';
 
 const POLL_MS = 400;
 /** Codes of JSON-RPC, for 0.3, which has no reasons. */
@@ -20,18 +22,34 @@ const CODES: Readonly<Record<string, number>> = { UNSUPPORTED_OPERATION: -32_004
 const WAYS = ['at once', 'streaming', 'blocking'] as const;
 const TALKATIVE_WAYS = 2;
 
+const TENANTS = ['default', 'acme', 'globex'];
+
+/** What a client works with. */
+export interface Surroundings {
+  readonly caller: Caller;
+  readonly recorder: ClientRecorder;
+  readonly webhooks: Webhooks;
+}
+
 /** A client that sends one message and does for its task what there is to do, until it has ended. */
 export class Traveller {
-  private readonly wire;
+  private readonly caller: Caller;
+  private readonly recorder: ClientRecorder;
+  private readonly way: Way;
+  private readonly webhooks: WebhookOwner;
   private follower: Follower | undefined;
 
   constructor(
     private readonly plan: Plan,
-    private readonly caller: Caller,
-    private readonly recorder: ClientRecorder,
+    webhooks: readonly WebhookPlan[],
+    { caller, recorder, webhooks: places }: Surroundings,
     private readonly random: Random,
   ) {
-    this.wire = drawWire(random);
+    this.caller = caller;
+    this.recorder = recorder;
+    const tenant = TENANTS[random.below(TENANTS.length)]!;
+    this.way = { agent: plan.agent ?? 'courier', tenant, wire: drawWire(random) };
+    this.webhooks = new WebhookOwner(webhooks, places, caller, random, this.way);
   }
 
   /** Resolves when the task has ended, or the suite is over. */
@@ -39,10 +57,13 @@ export class Traveller {
     let task: string | undefined;
     try {
       task = await this.begin(WAYS[this.random.below(talksOn(this.plan) ? TALKATIVE_WAYS : WAYS.length)]!);
+      const tended = this.webhooks.tend(task);
+      tended.catch(() => undefined);
       await this.tend(task);
       await this.untilState(task, isEnd);
       this.recorder.answer(await this.get(task), true);
       this.recorder.ended++;
+      await tended;
     } catch (error) {
       if (!(error instanceof OverError)) this.recorder.refused(this.plan.journey, error, task);
     }
@@ -56,7 +77,8 @@ export class Traveller {
     const metadata: JsonObject = plan.startInMs
       ? { [SCHEDULING_EXTENSION.uri]: { startAt: `${plan.startInMs}ms` } }
       : {};
-    const request = { message: { messageId: key, role: 'ROLE_USER', parts }, metadata };
+    const configuration = this.webhooks.inline;
+    const request = { message: { messageId: key, role: 'ROLE_USER', parts }, configuration, metadata };
     const task = way === 'streaming' ? await this.stream(send, request) : await this.send(send, request, way);
     if (this.follower === undefined && this.random.below(2) === 0) this.follower = this.follow(task);
     // Another one looks on, over another wire.
@@ -65,18 +87,19 @@ export class Traveller {
   }
 
   private async send(send: OpenSend, request: JsonObject, way: 'blocking' | 'at once'): Promise<string> {
-    const configuration = { returnImmediately: way === 'at once' };
-    const { task } = await this.caller.untilAnswered(this.random, this.wire, (wire) =>
-      wire.call('SendMessage', { ...request, configuration }, keyed(send.key)),
+    const returnImmediately = way === 'at once';
+    const configuration = { ...(request.configuration as JsonObject | undefined), returnImmediately };
+    const { task } = await this.caller.untilAnswered(this.random, this.way, (wire) =>
+      wire.call('SendMessage', { ...request, configuration }, this.keyed(send)),
     );
     return this.accept(send, task!);
   }
 
   private async stream(send: OpenSend, request: JsonObject): Promise<string> {
-    const { caller, recorder, random, wire } = this;
+    const { caller, recorder, random, way } = this;
     const { follower, task } = await Follower.sending(
-      (on) => on.open('SendStreamingMessage', request, keyed(send.key)),
-      { caller, recorder, random, wire },
+      (wire) => wire.open('SendStreamingMessage', request, this.keyed(send)),
+      { caller, recorder, random, way },
     );
     this.follower = follower;
     return this.accept(send, task);
@@ -90,7 +113,7 @@ export class Traveller {
 
   private follow(task: string): Follower {
     const { caller, recorder, random } = this;
-    return Follower.of(task, { caller, recorder, random, wire: drawWire(random) });
+    return Follower.of(task, { caller, recorder, random, way: this.otherWay });
   }
 
   /** What the plan wants of the client, one after the other. */
@@ -130,7 +153,7 @@ export class Traveller {
 
   private async cancel(id: string): Promise<void> {
     try {
-      const { task } = await this.caller.untilAnswered(this.random, this.wire, (wire) =>
+      const { task } = await this.caller.untilAnswered(this.random, this.way, (wire) =>
         wire.call('CancelTask', { id }),
       );
       this.recorder.answer(task!, false);
@@ -143,7 +166,13 @@ export class Traveller {
   /** As operators send it. */
   private async signal(id: string, name: string): Promise<void> {
     await delay(this.random.below(1_000));
-    const body = JSON.stringify({ ids: [id], name, value: { says: ANSWER }, key: `${id} ${name}` });
+    const body = JSON.stringify({
+      tenant: this.way.tenant,
+      ids: [id],
+      name,
+      value: { says: ANSWER },
+      key: `${id} ${name}`,
+    });
     await this.caller.retried(this.random, async ({ url }) => {
       const headers = { 'content-type': 'application/json' };
       const answer = await httpRequest(`${url}/admin/v1/tasks/signal`, { method: 'POST', headers, body });
@@ -152,9 +181,20 @@ export class Traveller {
   }
 
   private async get(id: string): Promise<TaskJson> {
-    const wire = drawWire(this.random);
-    const { task } = await this.caller.untilAnswered(this.random, wire, (on) => on.call('GetTask', { id }));
+    const { caller, random, otherWay } = this;
+    const { task } = await caller.untilAnswered(random, otherWay, (wire) => wire.call('GetTask', { id }));
     return task!;
+  }
+
+  /** The same agent over another wire, or the same. */
+  private get otherWay(): Way {
+    return { ...this.way, wire: drawWire(this.random) };
+  }
+
+  /** What makes a call safe to repeat; and whoever makes a webhook with it is told its secret. */
+  private keyed(send: OpenSend): CallOptions {
+    const options = send.to === undefined ? this.webhooks.inlineOptions : {};
+    return { ...options, parameters: { 'idempotency-key': send.key } };
   }
 
   private async untilState(task: string, matches: (state: string) => boolean): Promise<string> {
@@ -178,10 +218,6 @@ function assertDone(httpStatus: number, text: string): void {
 
 function talksOn({ acts, cancelAfterMs, followUp }: Plan): boolean {
   return cancelAfterMs !== undefined || followUp !== undefined || acts.some((act) => act.do === 'wait');
-}
-
-function keyed(key: string) {
-  return { parameters: { 'idempotency-key': key } };
 }
 
 function isReason(error: unknown, reason: string): boolean {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { beforeAll, describe, it, vi } from 'vitest';
+import { loadConfig } from '#platform';
 import { BINDINGS } from '../support/protocol-client.js';
 import { useProtocolServer } from '../support/protocol-client-server.js';
 import { type Place, type World } from './case.js';
@@ -9,9 +10,10 @@ import { CASES } from './cases.js';
 // Read when an agent's pause begins.
 beforeAll(() => void vi.stubEnv('TCK_STREAMING_TIMEOUT', '0.2'));
 
-// With a secret key the server signs its cards.
+// With a secret key the server signs its cards, and tells webhooks, which are on this machine here.
 const server = useProtocolServer([join(import.meta.dirname, 'agents'), join(import.meta.dirname, 'variants')], {
   secretKeys: [randomBytes(32)],
+  pushAllow: loadConfig({ PERDURE_PUSH_ALLOW: 'localhost' }).pushAllow,
 });
 
 function worldAt(place: Place): World {

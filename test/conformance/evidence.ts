@@ -19,6 +19,7 @@ const SHOWN_BY_ROWS: Readonly<Record<string, readonly string[]>> = {
   streaming: ['BIND-EQUIV-001', 'BIND-EQUIV-002'],
   'service parameters and tenants': ['BIND-EQUIV-002'],
   errors: ['BIND-EQUIV-003'],
+  webhooks: ['BIND-EQUIV-002', 'BIND-EQUIV-003'],
   validation: ['BIND-EQUIV-003'],
 };
 

@@ -39,16 +39,16 @@ const KITS = `## The official kits
 
 \`\`\`
 npm run build
-node dist/apps/cli/src/main.js serve test/conformance/agents --port 9999 --grpc-port 50051
+PERDURE_PUSH_ALLOW=localhost,127.0.0.1 node dist/apps/cli/src/main.js serve test/conformance/agents --port 9999 --grpc-port 50051
 \`\`\`
 
 serves an agent that does what the kits' messages ask for, by the prefix of the message id or of the text, at
-\`http://localhost:9999\`. The TCK: \`./run_tck.py --sut-host http://localhost:9999\`. Environment variables of the server
+\`http://localhost:9999\`, and tells the kits' webhooks, which are on this machine. The TCK: \`./run_tck.py --sut-host http://localhost:9999\`. Environment variables of the server
 make the runs that need another agent:
 
 | Variable | The agent |
 | --- | --- |
-| \`ITK_ACTS_REDUCED_CAPABILITIES=1\` | does not stream: streaming operations are UnsupportedOperation |
+| \`ITK_ACTS_REDUCED_CAPABILITIES=1\` | does not stream and has no webhooks: streaming operations are UnsupportedOperation, those on webhooks PushNotificationNotSupported |
 | \`TCK_REQUIRED_EXTENSION=1\` | requires \`urn:a2a:tck:required-extension\` |
 | \`TCK_ANY_MEDIA_TYPE=1\` | takes parts of every media type, against the specification and for the kit's CORE-SEND-003 |
 | \`TCK_STREAMING_TIMEOUT\` (2) | works for twice so many seconds at \`test-resubscribe-message-id\` |`;

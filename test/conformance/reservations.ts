@@ -12,23 +12,6 @@ export interface Reservation {
 export const RESERVATIONS: readonly Reservation[] = [
   {
     kind: 'not yet',
-    requirements: [
-      ...['PUSH-CREATE-001', 'PUSH-CREATE-002', 'PUSH-GET-001', 'PUSH-GET-002', 'PUSH-LIST-001'],
-      ...['PUSH-DEL-001', 'PUSH-DEL-002', 'PUSH-DELIVER-001', 'PUSH-DELIVER-002', 'PUSH-DELIVER-003'],
-      ...[
-        'ACTS PUSH-ERR-001',
-        'ACTS PUSH-IDEM-001',
-        'ACTS PUSH-DELIV-001',
-        'ACTS PUSH-DELIV-002',
-        'ACTS PUSH-DELIV-003',
-      ],
-      ...['ACTS SEC-PUSH-001', 'ACTS SEC-PUSH-002'],
-    ],
-    reason:
-      'Webhooks are not served. Cards say `pushNotifications: false`, and every push operation is refused with PushNotificationNotSupported.',
-  },
-  {
-    kind: 'not yet',
     requirements: ['CARD-EXT-001', 'CARD-EXT-002'],
     reason:
       'There is no extended agent card. Cards say `extendedAgentCard: false`, and asking for one is refused with UnsupportedOperation.',

@@ -1,4 +1,12 @@
-import { type Message, type Part, type Task, type TaskStatusUpdateEvent } from '@a2a-js/sdk-0.3';
+import { randomBytes } from 'node:crypto';
+import {
+  type Message,
+  type Part,
+  type PushNotificationConfig,
+  type Task,
+  type TaskPushNotificationConfig,
+  type TaskStatusUpdateEvent,
+} from '@a2a-js/sdk-0.3';
 import { A2AClient, type Client } from '@a2a-js/sdk-0.3/client';
 import {
   ContentTypeNotSupportedError,
@@ -15,7 +23,7 @@ import { all, TRANSPORTS } from '../support/official-client.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const folder = temporaryFolder();
-const servers = useServers(1);
+const servers = useServers(1, { secretKeys: [randomBytes(32)] });
 
 describe.each(TRANSPORTS)('the JavaScript client of 0.3 over %s', (transport) => {
   const agent = (id: string): Promise<Client> => discoverLegacy(servers.url, id, transport);
@@ -28,11 +36,42 @@ describe.each(TRANSPORTS)('the JavaScript client of 0.3 over %s', (transport) =>
     const card = await echo.getAgentCard();
     expect(card).toMatchObject({
       ...{ name: 'Echo', protocolVersion: '0.3.0', preferredTransport: 'JSONRPC' },
-      capabilities: { streaming: true, pushNotifications: false },
+      capabilities: { streaming: true, pushNotifications: true },
       supportsAuthenticatedExtendedCard: false,
     });
     expect(card.additionalInterfaces?.map((entry) => entry.transport)).toContain(transport);
     expect(card.additionalInterfaces?.map(({ url }) => url)).toContain(card.url);
+  });
+
+  it('sets, reads, lists and deletes webhooks of a task that has ended', async () => {
+    const { id } = await sendLegacy(echo, sayLegacy('push'));
+    const hook = {
+      url: 'https://webhook.invalid/',
+      token: 't',
+      authentication: { schemes: ['Bearer'], credentials: 'c' },
+    };
+    const expectShown = (shown: TaskPushNotificationConfig, configId: string) => {
+      const { id: named, url, token, authentication } = shown.pushNotificationConfig;
+      expect([shown.taskId, named, url, authentication?.schemes]).toEqual([id, configId, hook.url, ['Bearer']]);
+      expect([token ?? '', authentication?.credentials ?? '']).toEqual(['', '']);
+    };
+    const named = (pushNotificationConfigId: string) => ({ id, pushNotificationConfigId });
+    const set = (pushNotificationConfig: PushNotificationConfig) =>
+      echo.setTaskPushNotificationConfig({ taskId: id, pushNotificationConfig });
+    expectShown(await set({ ...hook, id: 'a' }), 'a');
+    expectShown(await set(hook), id);
+    expectShown(await echo.getTaskPushNotificationConfig(named('a')), 'a');
+    const configs = await echo.listTaskPushNotificationConfig({ id });
+    for (const [index, config] of ['a', id].sort().entries()) expectShown(configs[index]!, config);
+    for (let i = 0; i < 2; i++) await echo.deleteTaskPushNotificationConfig(named('a'));
+    expect(await echo.listTaskPushNotificationConfig({ id })).toHaveLength(1);
+  });
+
+  it('sends a webhook along with a message', async () => {
+    const pushNotificationConfig = { id: 'mine', url: 'https://webhook.invalid/' };
+    const { id } = await sendLegacy(echo, sayLegacy('push', { configuration: { pushNotificationConfig } }));
+    const [config] = await echo.listTaskPushNotificationConfig({ id });
+    expect(config).toMatchObject({ taskId: id, pushNotificationConfig });
   });
 
   it('sends a message and has the finished task as the answer', async () => {
@@ -58,7 +97,7 @@ describe.each(TRANSPORTS)('the JavaScript client of 0.3 over %s', (transport) =>
   });
 
   it('gets a message where the agent answers without a task', async () => {
-    const greeter = await agent('greeter');
+    const greeter = await discoverLegacy(servers.url, 'greeter', transport);
     const answer = await greeter.sendMessage(sayLegacy('Hi'));
     expect(answer.kind).toBe('message');
     expect(wordsLegacy(answer as Message)).toBe('Hi there');
@@ -176,17 +215,19 @@ describe.each(TRANSPORTS)("errors arrive over %s as the 0.3 SDK's own classes", 
     );
   });
 
-  it('PushNotificationNotSupportedError for every operation on push configs', async () => {
-    const { id } = await sendLegacy(echo, sayLegacy('push'));
+  it('PushNotificationNotSupportedError for every operation on webhooks, where the card says no', async () => {
+    const greeter = await discoverLegacy(servers.url, 'greeter', transport);
+    const id = '01900000-0000-7000-8000-000000000000';
     const named = { id, pushNotificationConfigId: 'c' };
     // The client itself looks into the card and asks nothing; its transport asks.
-    const wire = echo.transport;
+    const wire = greeter.transport;
+    const options = { serviceParameters: { 'a2a-tenant': '/greeter' } };
     const pushNotificationConfig = { id: 'c', url: 'https://example.com/hook' };
     for (const call of [
-      () => wire.setTaskPushNotificationConfig({ taskId: id, pushNotificationConfig }),
-      () => wire.getTaskPushNotificationConfig(named),
-      () => wire.listTaskPushNotificationConfig({ id }),
-      () => wire.deleteTaskPushNotificationConfig(named),
+      () => wire.setTaskPushNotificationConfig({ taskId: id, pushNotificationConfig }, options),
+      () => wire.getTaskPushNotificationConfig(named, options),
+      () => wire.listTaskPushNotificationConfig({ id }, options),
+      () => wire.deleteTaskPushNotificationConfig(named, options),
     ]) {
       await expect(call()).rejects.toThrow(PushNotificationNotSupportedError);
     }
@@ -217,7 +258,8 @@ describe('the older class A2AClient of the 0.3 SDK', () => {
     expect((await all(client.sendMessageStream(sayLegacy('Hello')))).at(-1)).toMatchObject({ final: true });
     expect(await all(client.resubscribeTask({ id }))).toMatchObject([{ kind: 'task', id }]);
     expect(await client.cancelTask({ id })).toMatchObject({ error: { code: -32002 } });
-    const set = { taskId: id, pushNotificationConfig: { url: 'https://example.com/hook' } };
-    await expect(client.setTaskPushNotificationConfig(set)).rejects.toThrow('push notifications');
+    const set = { taskId: id, pushNotificationConfig: { url: 'https://webhook.invalid/' } };
+    expect(await client.setTaskPushNotificationConfig(set)).toMatchObject({ result: { taskId: id } });
+    expect(await client.getTaskPushNotificationConfig({ id })).toMatchObject({ result: set });
   });
 });

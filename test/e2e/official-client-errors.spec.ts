@@ -61,7 +61,7 @@ describe.each(TRANSPORTS)("errors arrive over %s as the SDK's own classes", (tra
     await expect(refused).rejects.toMatchObject(transport === 'JSONRPC' ? { data: [{ metadata }] } : { metadata });
   });
 
-  it('PushNotificationNotSupportedError for every operation on push configs', async () => {
+  it('PushNotificationNotSupportedError for every operation on webhooks at a server without a secret key', async () => {
     const task = await send(echo, say('push'));
     const config = {
       ...{ tenant: '', id: 'c', taskId: task.id, url: 'https://example.com/hook', token: '' },

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { Message, Role, SendMessageRequest, Task, TaskState } from '@a2a-js/sdk';
 import { type Client } from '@a2a-js/sdk/client';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -19,7 +20,7 @@ import {
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const folder = temporaryFolder();
-const servers = useServers(1);
+const servers = useServers(1, { secretKeys: [randomBytes(32)] });
 
 function agent(name: string, transport: TransportName): Promise<Client> {
   return discover(`${servers.url}/agents/${name}`, transport);
@@ -35,7 +36,7 @@ describe.each(TRANSPORTS)('the official JavaScript client over %s', (transport) 
     const root = await discover(servers.url, transport);
     const { name, capabilities, supportedInterfaces } = await root.getAgentCard();
     expect(name).toBe('Echo');
-    expect(capabilities).toMatchObject({ streaming: true, pushNotifications: false, extendedAgentCard: false });
+    expect(capabilities).toMatchObject({ streaming: true, pushNotifications: true, extendedAgentCard: false });
     expect(supportedInterfaces.map(({ protocolBinding }) => protocolBinding)).toContain(transport);
     expect([root.transport.protocolName, root.protocolVersion]).toEqual([transport, '1.0']);
     expect(words((await send(root, say('root'))).status?.message)).toBe('root');
@@ -52,6 +53,37 @@ describe.each(TRANSPORTS)('the official JavaScript client over %s', (transport) 
     expect((await other.listTasks(list({ contextId }))).tasks).toEqual([]);
     await expect(other.getTask(id(task.id))).rejects.toThrow('Task not found');
     await expect(echo.getTask(id(task.id))).rejects.toThrow('Task not found');
+  });
+
+  it('sets, reads, lists and deletes webhooks of a task that has ended', async () => {
+    const { id: taskId } = await send(echo, say('push'));
+    const hook = { tenant: '', taskId, url: 'https://webhook.invalid/', token: 't' };
+    const authentication = { scheme: 'Bearer', credentials: 'c' };
+    const shown = { ...hook, id: 'a', token: '', authentication: { scheme: 'Bearer', credentials: '' } };
+    const secretless = (config: object) => expect(config).toMatchObject(shown);
+    secretless(await echo.createTaskPushNotificationConfig({ ...hook, id: 'a', authentication }));
+    secretless(await echo.getTaskPushNotificationConfig({ tenant: '', taskId, id: 'a' }));
+    await echo.createTaskPushNotificationConfig({ ...hook, id: 'b', authentication });
+    const configs = [];
+    let pageToken = '';
+    // Over HTTP+JSON the client asks for no page, and has them all in one.
+    do {
+      const page = await echo.listTaskPushNotificationConfig({ tenant: '', taskId, pageSize: 1, pageToken });
+      configs.push(...page.configs);
+      pageToken = page.nextPageToken;
+    } while (pageToken !== '');
+    expect(configs.map((config) => config.id)).toEqual(['a', 'b']);
+    secretless(configs[0]!);
+    for (let i = 0; i < 2; i++) await echo.deleteTaskPushNotificationConfig({ tenant: '', taskId, id: 'a' });
+    await expect(echo.getTaskPushNotificationConfig({ tenant: '', taskId, id: 'a' })).rejects.toThrow('webhook');
+  });
+
+  it('sends a webhook along with a message', async () => {
+    const taskPushNotificationConfig = { id: 'mine', url: 'https://webhook.invalid/' };
+    const { id: taskId } = await send(echo, say('push', { configuration: { taskPushNotificationConfig } }));
+    expect(await echo.getTaskPushNotificationConfig({ tenant: '', taskId, id: 'mine' })).toMatchObject({
+      url: 'https://webhook.invalid/',
+    });
   });
 
   it('sends a message and has the finished task as the answer', async () => {

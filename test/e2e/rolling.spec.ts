@@ -1,20 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { migrate } from '#store';
-import { compile } from '../support/compiled-agents.js';
+import { REPLICATED_AGENTS, TEST_AGENTS } from '../support/agent-folders.js';
 import { futureMigrations } from '../support/future-migrations.js';
 import { fetchAnswer } from '../support/json-rpc.js';
-import { modeVariables, redisUrl } from '../support/modes.js';
+import { modeVariables, redisOrPostgres } from '../support/modes.js';
 import { useDatabase } from '../support/postgres.js';
 import { Balancer, RollingLoad } from '../support/rolling-load.js';
 import { type ServerProcess, useServerProcesses } from '../support/server-process.js';
 import { useTables } from '../support/task-tables.js';
-import { temporaryFolder } from '../support/temporary-folder.js';
+import { WebhookReceiver } from '../support/webhook-receiver.js';
 
-const folder = join(temporaryFolder(), 'compiled');
-compile(['agents', 'replicated'], folder);
-const AGENTS = ['agents', 'replicated'].map((name) => join(folder, name));
+const AGENTS = [TEST_AGENTS, REPLICATED_AGENTS];
 /** Chunks of a task: a run takes half a second at least, and longer than a worker's drain. */
 const CHUNKS = '25';
 const PILGRIMS = 4;
@@ -23,18 +20,22 @@ const database = useDatabase();
 const tables = useTables(database);
 const startProcess = useServerProcesses();
 
-/** The mode that is meant for several processes, where this machine has it. */
-const mode = () => (redisUrl() === '' ? 'postgres' : 'redis');
 const key = randomBytes(32).toString('base64');
 
 function start(role: 'server' | 'worker', version: string): Promise<ServerProcess> {
   const drain: Record<string, string> =
     role === 'server' ? { PERDURE_SHUTDOWN_DELAY: '500ms' } : { PERDURE_DRAIN: '100ms' };
-  const env = { PERDURE_ROLE: role, PILGRIM_VERSION: version, PERDURE_SECRET_KEY: key, PERDURE_LEASE: '60s' };
+  const env = {
+    PERDURE_ROLE: role,
+    PILGRIM_VERSION: version,
+    PERDURE_SECRET_KEY: key,
+    PERDURE_LEASE: '60s',
+    PERDURE_PUSH_ALLOW: '127.0.0.1',
+  };
   return startProcess({
     agents: AGENTS,
     databaseUrl: database.url,
-    env: { ...env, ...drain, ...modeVariables(mode(), database.url) },
+    env: { ...env, ...drain, ...modeVariables(redisOrPostgres(), database.url) },
   });
 }
 
@@ -44,6 +45,7 @@ describe('two servers and two workers under load, of which one after the other i
   const endings: (number | string)[] = [];
   const replaced: ServerProcess[] = [];
   const pilgrims: string[] = [];
+  let receiver: WebhookReceiver;
   let servers: ServerProcess[];
   let workers: ServerProcess[];
 
@@ -53,7 +55,11 @@ describe('two servers and two workers under load, of which one after the other i
       Promise.all([start('worker', '1.0.0'), start('worker', '1.0.0')]),
     ]);
     await Promise.all(servers.map((server) => balancer.add(server)));
-    for (let i = 0; i < PILGRIMS; i++) pilgrims.push((await servers[0]!.rpc('pilgrim').start('Go')).id!);
+    receiver = await WebhookReceiver.start();
+    for (let i = 0; i < PILGRIMS; i++) {
+      const configuration = { taskPushNotificationConfig: { url: receiver.url(`/${i}`) } };
+      pilgrims.push((await servers[0]!.rpc('pilgrim').start('Go', { configuration })).id!);
+    }
     for (const id of pilgrims) {
       await tables.waitFor(async () => expect(await tables.task(id)).toMatchObject({ listens: true }));
     }
@@ -73,6 +79,7 @@ describe('two servers and two workers under load, of which one after the other i
   }, 180_000);
   // Where something has failed halfway.
   afterAll(() => load.stop());
+  afterAll(() => receiver.stop());
 
   async function replace(role: 'server' | 'worker', group: ServerProcess[], index: number): Promise<void> {
     const old = group[index]!;
@@ -121,6 +128,18 @@ describe('two servers and two workers under load, of which one after the other i
     const told = workers.flatMap(({ log }) => log.filter(({ msg }) => msg === 'run.other_version'));
     expect(told.length).toBeGreaterThan(0);
   });
+
+  it('tells webhooks of every event, in order, whichever process wrote it and whichever is left to send it', async () => {
+    for (const [index, id] of pilgrims.entries()) {
+      const expected = (await tables.events(id)).map((_, event) => event + 1);
+      await tables.waitFor(async () => expect(sequences(`/${index}`)).toEqual(expected));
+    }
+  });
+
+  /** The numbers of the events that came to a path, each when it first came. */
+  function sequences(path: string): number[] {
+    return [...new Set(receiver.ids(path).map((id) => Number(id.split('_')[1])))];
+  }
 
   it('leaves no process with anything to complain of, on a newer schema too', () => {
     const all = [...replaced, ...servers, ...workers];

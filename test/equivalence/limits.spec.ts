@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { ProtocolError } from '../support/protocol-client.js';
 import { useProtocolServer } from '../support/protocol-client-server.js';
@@ -5,7 +6,12 @@ import { AGENT_FOLDERS } from './agent-folders.js';
 import { expectAlike } from './expect-alike.js';
 import { calls, type Row, send, sending } from './row.js';
 
-const server = useProtocolServer(AGENT_FOLDERS, { maxStreams: 1, maxPartsPerMessage: 2 });
+const server = useProtocolServer(AGENT_FOLDERS, {
+  maxStreams: 1,
+  maxPartsPerMessage: 2,
+  maxPushConfigs: 2,
+  secretKeys: [randomBytes(32)],
+});
 
 /** What a server with narrow limits refuses. */
 const ROWS: readonly Row[] = [
@@ -26,6 +32,25 @@ const ROWS: readonly Row[] = [
     expected: { status: 'RESOURCE_EXHAUSTED', retryDelay: '1s' },
   },
   {
+    name: 'a webhook too many is RESOURCE_EXHAUSTED, with and without a message; one that is there may be replaced',
+    run: async (client) => {
+      const { id: taskId } = await send(client, 'tck-input-required');
+      const create = (id: string) => client.call('CreateTaskPushNotificationConfig', { taskId, ...hook(id) });
+      for (const id of ['a', 'b', 'a']) await create(id);
+      const inline = { ...sending('done', { taskId }), configuration: { taskPushNotificationConfig: hook('c') } };
+      const refused = [create('c'), client.call('SendMessage', inline)].map((call) =>
+        call.catch((error: unknown) => error),
+      );
+      const states = await Promise.all([...refused, client.call('GetTask', { id: taskId })]);
+      const [created, sent, task] = states as [ProtocolError, ProtocolError, { status: unknown }];
+      return { created: created.status, sent: sent.status, message: sent.message, task: task.status };
+    },
+    expected: {
+      ...{ created: 'RESOURCE_EXHAUSTED', sent: 'RESOURCE_EXHAUSTED', message: expect.stringContaining('2 webhooks') },
+      task: { state: 'TASK_STATE_INPUT_REQUIRED' },
+    },
+  },
+  {
     name: 'a message of too many parts is refused, and the refusal says how many there may be',
     run: calls('SendMessage', sending([{ text: 'a' }, { text: 'b' }, { text: 'c' }])),
     expected: {
@@ -38,6 +63,10 @@ const ROWS: readonly Row[] = [
 ];
 
 it.each(ROWS)('$name', (row) => expectAlike(row, server.client));
+
+function hook(id: string) {
+  return { id, url: 'https://webhook.invalid/' };
+}
 
 function reasonOf(error: unknown): unknown {
   return error instanceof ProtocolError ? error.reason : error;

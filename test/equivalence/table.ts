@@ -1,6 +1,7 @@
 import { type Row } from './row.js';
 import { ERRORS } from './rows/errors.js';
 import { PARAMETERS } from './rows/parameters.js';
+import { PUSH } from './rows/push.js';
 import { READING } from './rows/reading.js';
 import { SENDING } from './rows/sending.js';
 import { STREAMING } from './rows/streaming.js';
@@ -13,5 +14,6 @@ export const TABLE: Readonly<Record<string, readonly Row[]>> = {
   streaming: STREAMING,
   'service parameters and tenants': PARAMETERS,
   errors: ERRORS,
+  webhooks: PUSH,
   validation: VALIDATION,
 };

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
 import { PRIORITY_EXTENSION, SCHEDULING_EXTENSION } from '#agents';
-import { EXAMPLE_AGENTS } from '../support/agent-folders.js';
+import { ECHO_AGENT } from '../support/agent-folders.js';
 import { BINDINGS, type ProtocolError } from '../support/protocol-client.js';
 import { codeMistake } from '../support/protocol-client-codes.js';
 import { useProtocolServer } from '../support/protocol-client-server.js';
 
-const server = useProtocolServer([EXAMPLE_AGENTS], { maxBacklog: 1 });
+const server = useProtocolServer([ECHO_AGENT], { maxBacklog: 1 });
 
 function request(metadata?: Record<string, unknown>) {
   return JSON.parse(

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { v03 } from '#protocol';
 import { legacyFaults, strangeMembers } from '../support/exact-fields.js';
@@ -7,12 +7,14 @@ import { wire, type WireRequest } from '../support/wire-request.js';
 
 // What released clients of 0.3 send, as they shape it: none of them names a version.
 
-const servers = useServers(1);
+const servers = useServers(1, { secretKeys: [randomBytes(32)] });
 
 /** An address below the echo agent. */
 const at = (path: string) => `${servers.url}/agents/echo${path}`;
 
 const JSON_TYPE = { 'content-type': 'application/json' };
+/** A name that no resolver knows (RFC 6761): nothing is ever sent there. */
+const HOOK = 'https://webhook.invalid/';
 
 function message(text = 'Hello', fields: object = {}) {
   return { kind: 'message', messageId: randomUUID(), role: 'user', parts: [{ kind: 'text', text }], ...fields };
@@ -138,15 +140,14 @@ describe('users of LangGraph and AgentCore', () => {
   it('know the errors of 0.3 by their codes', async () => {
     const codes = async (method: string, params?: object) =>
       (await wire(at(''), rpc(method, 1, params))).json.error?.code as number;
-    const config = { taskId: ended, pushNotificationConfig: { url: 'https://example.com/hook' } };
+    const config = { taskId: 'unknown', pushNotificationConfig: { url: HOOK } };
     expect(await codes('tasks/get', { id: 'unknown' })).toBe(-32001);
     expect(await codes('tasks/cancel', { id: ended })).toBe(-32002);
-    expect(await codes('tasks/pushNotificationConfig/set', config)).toBe(-32003);
-    expect(await codes('tasks/pushNotificationConfig/get', { id: ended })).toBe(-32003);
-    expect(await codes('tasks/pushNotificationConfig/list', { id: ended })).toBe(-32003);
-    expect(await codes('tasks/pushNotificationConfig/delete', { id: ended, pushNotificationConfigId: 'c' })).toBe(
-      -32003,
-    );
+    expect(await codes('tasks/pushNotificationConfig/set', config)).toBe(-32001);
+    expect(await codes('tasks/pushNotificationConfig/set', { taskId: ended })).toBe(-32602);
+    expect(await codes('tasks/pushNotificationConfig/get', { id: ended })).toBe(-32001);
+    expect(await codes('tasks/pushNotificationConfig/list', { id: 'unknown' })).toBe(-32001);
+    expect(await codes('tasks/pushNotificationConfig/delete', { id: ended })).toBe(-32602);
     expect(await codes('tasks/get', {})).toBe(-32602);
     expect(await codes('tasks/unknown', {})).toBe(-32601);
     // Without params: 0.3 defines none for it.
@@ -172,5 +173,27 @@ describe('the Python client of 0.3 over HTTP+JSON', () => {
     expect([read.status, strangeMembers(v03.TaskSchema, read.json)]).toEqual([200, []]);
     const subscribed = await wire(at(`/v1/tasks/${sent.json.task.id}:subscribe`), { method: 'GET', headers: sse });
     expect(subscribed.events).toMatchObject([{ task: { id: sent.json.task.id } }]);
+  });
+
+  it.each(['p', undefined])('sets a webhook of the id %s as a whole request, and parses it strictly', async (id) => {
+    const message = { messageId: 'm', role: 'ROLE_USER', content: [{ text: 'Hello' }] };
+    const body = JSON.stringify({ message, configuration: { blocking: true } });
+    const task = (await wire(at('/v1/message:send'), { headers: JSON_TYPE, body })).json.task.id as string;
+    const name = `tasks/${task}/pushNotificationConfigs/${id ?? ''}`;
+    const authentication = { schemes: ['Bearer'], credentials: 'c' };
+    const config = { name, pushNotificationConfig: { id, url: HOOK, token: 't', authentication } };
+    const set = { parent: `tasks/${task}`, configId: id, config };
+    const all = at(`/v1/tasks/${task}/pushNotificationConfigs`);
+    const made = await wire(all, { headers: JSON_TYPE, body: JSON.stringify(set) });
+    expect([made.status, strangeMembers(v03.TaskPushNotificationConfigSchema, made.json)]).toEqual([200, []]);
+    expect(made.json.name).toBe(`tasks/${task}/pushNotificationConfigs/${id ?? task}`);
+    const got = await wire(`${all}/${id ?? task}`, { method: 'GET' });
+    expect([got.status, got.json]).toEqual([200, made.json]);
+  });
+
+  it('has a body of null for nothing, as the Go client of 0.3 writes it', async () => {
+    const url = at('/v1/tasks/01900000-0000-7000-8000-000000000000/pushNotificationConfigs/c');
+    const { status, json } = await wire(url, { method: 'DELETE', headers: JSON_TYPE, body: 'null' });
+    expect([status, json.code]).toEqual([404, -32001]);
   });
 });

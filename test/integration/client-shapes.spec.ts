@@ -1,11 +1,13 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { type DescMessage } from '@bufbuild/protobuf';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   AgentCardSchema,
+  ListTaskPushNotificationConfigsResponseSchema,
   ListTasksResponseSchema,
   SendMessageResponseSchema,
   StreamResponseSchema,
+  TaskPushNotificationConfigSchema,
   TaskSchema,
 } from '#protocol';
 import { strangeMembers } from '../support/exact-fields.js';
@@ -14,10 +16,12 @@ import { wire, type WireAnswer, type WireRequest } from '../support/wire-request
 
 // What released clients of 1.0 send, as they shape it.
 
-const servers = useServers(1);
+const servers = useServers(1, { secretKeys: [randomBytes(32)] });
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const V1 = { 'a2a-version': '1.0' };
+/** A name that no resolver knows (RFC 6761): nothing is ever sent there. */
+const HOOK = 'https://webhook.invalid/';
 
 /** An address below the echo agent. */
 const at = (path: string) => `${servers.url}/agents/echo${path}`;
@@ -102,6 +106,21 @@ describe('the Go client', () => {
     expect([refused.status, refused.json.error.details[0].reason]).toEqual([400, 'UNSUPPORTED_OPERATION']);
   });
 
+  it('has exactly 200 and JSON for every operation on webhooks, and asks without a body but to create', async () => {
+    const authentication = { scheme: 'Bearer', credentials: 'c' };
+    const config = { tenant: '', id: 'go', taskId: ended, url: HOOK, token: 't', authentication };
+    const all = at(`/tasks/${ended}/pushNotificationConfigs`);
+    const made = await wire(all, { headers: { ...go, ...JSON_TYPE }, body: JSON.stringify(config) });
+    const got = await wire(`${all}/go`, { method: 'GET', headers: go });
+    const list = await wire(all, { method: 'GET', headers: go });
+    const gone = await wire(`${all}/go`, { method: 'DELETE', headers: go });
+    for (const answer of [made, got]) expectExact(answer, TaskPushNotificationConfigSchema);
+    expectExact(list, ListTaskPushNotificationConfigsResponseSchema);
+    expect([gone.status, gone.json]).toEqual([200, {}]);
+    for (const { contentType } of [made, got, list, gone]) expect(contentType).toMatch(/^application\/json/);
+    expect(list.json.configs).toContainEqual(got.json);
+  });
+
   it('reads errors, whose type must begin with application/json', async () => {
     const { status, contentType, json } = await wire(at('/tasks/unknown'), { method: 'GET', headers: go });
     expect([status, contentType]).toEqual([404, expect.stringMatching(/^application\/json/)]);
@@ -159,7 +178,25 @@ describe('the Python client', () => {
   it.each([undefined, '{}'])('deletes with the body %s, and has JSON back', async (body) => {
     const url = at(`/tasks/${ended}/pushNotificationConfigs/c`);
     const { status, json } = await wire(url, { method: 'DELETE', headers: { ...python, ...JSON_TYPE }, body });
-    expect([status, json.error.details[0].reason]).toEqual([400, 'PUSH_NOTIFICATION_NOT_SUPPORTED']);
+    expect([status, json]).toEqual([200, {}]);
+  });
+
+  it('makes a webhook without what it leaves empty, and parses each answer strictly', async () => {
+    const config = { taskId: ended, id: 'python', url: HOOK, authentication: { scheme: 'Basic', credentials: 'dTpw' } };
+    const made = await wire(at(''), rpc('CreateTaskPushNotificationConfig', 'p', config, { headers: python }));
+    expect(resultOf(made.json, 'p', TaskPushNotificationConfigSchema).authentication).toEqual({ scheme: 'Basic' });
+    const list = await wire(at(''), rpc('ListTaskPushNotificationConfigs', 'p', { taskId: ended }));
+    resultOf(list.json, 'p', ListTaskPushNotificationConfigsResponseSchema);
+    const gone = await wire(at(''), rpc('DeleteTaskPushNotificationConfig', 'p', { taskId: ended, id: 'python' }));
+    expect(gone.json.result).toEqual({});
+  });
+
+  it('sends a webhook with a message, which has no task yet', async () => {
+    const configuration = { taskPushNotificationConfig: { id: 'inline', url: HOOK, token: 't' } };
+    const sent = await wire(at(''), rpc('SendMessage', 's', { message: message(), configuration }));
+    const { id } = resultOf(sent.json, 's', SendMessageResponseSchema).task;
+    const got = await wire(at(''), rpc('GetTaskPushNotificationConfig', 'g', { taskId: id, id: 'inline' }));
+    expect(resultOf(got.json, 'g', TaskPushNotificationConfigSchema)).toEqual({ taskId: id, id: 'inline', url: HOOK });
   });
 
   it('sends fields that it knows and we do not', async () => {
@@ -193,10 +230,20 @@ describe('the Java client', () => {
     expect([refused.json.id, refused.json.error.code]).toEqual([id, -32001]);
   });
 
-  it('puts a slash behind the list of push configs', async () => {
-    const url = at(`/tasks/${ended}/pushNotificationConfigs/`);
-    const { status, json } = await wire(url, { method: 'GET', headers: V1 });
-    expect([status, json.error.details[0].reason]).toEqual([400, 'PUSH_NOTIFICATION_NOT_SUPPORTED']);
+  it('writes everything that a webhook has, empty as it may be, in as many lines as it likes', async () => {
+    const config = {
+      tenant: '',
+      id: 'java',
+      taskId: ended,
+      url: HOOK,
+      token: '',
+      authentication: { scheme: 'Bearer' },
+    };
+    const body = JSON.stringify(config, undefined, 2);
+    const made = await wire(at(`/tasks/${ended}/pushNotificationConfigs`), { headers: { ...V1, ...JSON_TYPE }, body });
+    expectExact(made, TaskPushNotificationConfigSchema);
+    const over = await wire(at(''), rpc('CreateTaskPushNotificationConfig', 1, config));
+    expect(resultOf(over.json, 1, TaskPushNotificationConfigSchema)).toEqual(made.json);
   });
 
   it('looks for the card of a tenant below the tenant', async () => {
@@ -251,6 +298,11 @@ describe('any client', () => {
     expect((await call('GetExtendedAgentCard')).error.code).toBe(-32004);
     const refused = await call('GetTask');
     expect(refused.error).toMatchObject({ code: -32602, data: [{ fieldViolations: [{ field: 'id' }] }] });
+  });
+
+  it('may put a slash behind the list of webhooks', async () => {
+    const list = await wire(at(`/tasks/${ended}/pushNotificationConfigs/`), { method: 'GET', headers: V1 });
+    expectExact(list, ListTaskPushNotificationConfigsResponseSchema);
   });
 
   it.each(['/tasks/', '/extendedAgentCard/'])('may put a slash behind %s', async (path) => {

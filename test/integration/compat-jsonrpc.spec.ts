@@ -170,11 +170,13 @@ describe('0.3 over JSON-RPC', () => {
     const named = { id: 't-1', pushNotificationConfigId: 'p' };
     expect((await of('set', shown)).body.result).toEqual(shown);
     expect((await of('get', named)).body.result).toEqual(shown);
+    expect((await of('get', { id: 't-1' })).body.result).toEqual(shown);
     expect((await of('list', { id: 't-1' })).body.result).toEqual([shown]);
     expect((await of('delete', named)).text).toBe('{"jsonrpc":"2.0","id":"r1","result":null}');
     expect(seen.map(([request]) => [request.taskId, request.id])).toEqual([
       ['t-1', 'p'],
       ['t-1', 'p'],
+      ['t-1', undefined],
       ['t-1', undefined],
       ['t-1', 'p'],
     ]);
@@ -238,6 +240,7 @@ describe('0.3 over JSON-RPC', () => {
     script(operation, A2AError.invalidParams(found, 'is wrong'));
     const { body } = await post(method, {
       ...{ id: 't-1', taskId: 't-1', pushNotificationConfig: { url: 'https://h.example/' } },
+      pushNotificationConfigId: 'p',
       message: method === 'tasks/send' ? { role: 'user', parts: [{ type: 'text', text: 'Hi' }] } : MESSAGE,
     });
     expect(body.error).toMatchObject({ code: -32602, message: `Invalid parameters: ${told} is wrong` });
@@ -356,7 +359,7 @@ describe('the first dialect over JSON-RPC', () => {
   it('sets and gets a webhook of the task', async () => {
     const config = { taskId: 'x', url: 'https://h.example/' };
     script('createTaskPushNotificationConfig', config);
-    script('getTaskPushNotificationConfig', config);
+    script('listTaskPushNotificationConfigs', { configs: [config] });
     const shown = { id: 'mine', pushNotificationConfig: { url: 'https://h.example/' } };
     expect((await post('tasks/pushNotification/set', shown)).body.result).toEqual(shown);
     expect((await post('tasks/pushNotification/get', { id: 'mine' })).body.result).toEqual(shown);

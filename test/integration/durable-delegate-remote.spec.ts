@@ -98,6 +98,14 @@ it('takes an answer without a task', async () => {
   expect(await outcome((_, reply) => reply.result({ message }))).toBe('no task: Bonjour');
 });
 
+it('asks no peer to call back where it has no address of its own', async () => {
+  const script: Script = (call, reply) =>
+    call.params.configuration && 'taskPushNotificationConfig' in call.params.configuration
+      ? reply.error(-32602, 'there is a webhook')
+      : reply.result({ task: aTask('COMPLETED') });
+  expect(await outcome(script, { capabilities: { pushNotifications: true } })).toBe('TASK_STATE_COMPLETED: ');
+});
+
 it('tries again while the peer is down, and then sends the same message', async () => {
   const engine = await engines.start();
   let isUp = false;

@@ -2,7 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { IDEMPOTENCY_EXTENSION, PRIORITY_EXTENSION, SCHEDULING_EXTENSION, TIMESTAMPS_EXTENSION } from '#agents';
+import {
+  IDEMPOTENCY_EXTENSION,
+  PRIORITY_EXTENSION,
+  PUSH_FILTER_EXTENSION,
+  SCHEDULING_EXTENSION,
+  TIMESTAMPS_EXTENSION,
+} from '#agents';
 import { TaskSchema } from '#protocol';
 import { useServers } from '../support/in-process-server.js';
 import { scriptedAgent, type ScriptedServer, startScriptedServer } from '../support/scripted-server.js';
@@ -96,6 +102,7 @@ describe('extensions', () => {
       SCHEDULING_EXTENSION,
       PRIORITY_EXTENSION,
       IDEMPOTENCY_EXTENSION,
+      PUSH_FILTER_EXTENSION,
       { uri: KNOWN },
       { uri: REQUIRED, required: true },
     ]);

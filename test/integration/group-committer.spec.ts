@@ -7,6 +7,7 @@ import {
   IdempotencyKeyTakenError,
   InputPendingError,
   LeaseLostError,
+  type NewPushConfig,
 } from '#store';
 import { append, creation, sessionOf, settlement, useCommitters } from '../support/committer.js';
 import { useDatabase } from '../support/postgres.js';
@@ -35,6 +36,12 @@ async function raiseToken({ taskId }: CreateWrite): Promise<number> {
   return row!.token;
 }
 
+function webhook(): NewPushConfig {
+  const settings = { url: 'https://hooks.example/a', endpoint: 'https://hooks.example', secret: 'sealed', id: 'mine' };
+  const without = { token: null, scheme: null, credentials: null, filter: null, dialect: null, clientTaskId: null };
+  return { ...settings, ...without, uid: randomUUID(), owner: 'alice' };
+}
+
 // First in the file: these are about tables that nobody has written to.
 describe('on empty tables', () => {
   /** The committer's own statements, explained by the server as it runs them on the committer's connection. */
@@ -52,6 +59,7 @@ describe('on empty tables', () => {
   const shapes = {
     append: (task: CreateWrite) => [append(task, ['a'])],
     both: (task: CreateWrite) => [creation(), append(task, ['a'])],
+    'both, with a webhook': (task: CreateWrite) => [creation({ push: webhook() }), append(task, ['a'])],
   };
   it.each(Object.entries(shapes))('finds the rows of the shape "%s" by the primary key', async (_, writes) => {
     const plan = await plans(writes);

@@ -112,7 +112,7 @@ describe('over HTTP+JSON', () => {
     ['GET', '/pushNotificationConfigs/', undefined],
     ['GET', '/pushNotificationConfigs/p-1', undefined],
     ['DELETE', '/pushNotificationConfigs/p-1', undefined],
-  ] as const)('%s %s says that push notifications are not supported', async (method, path, body) => {
+  ] as const)('%s %s says that webhooks are not supported, without a secret key', async (method, path, body) => {
     const refused = agent('echo').call(method, `/tasks/${UNKNOWN}${path}`, { body });
     await expect(refused).rejects.toMatchObject({ httpStatus: 400, reason: 'PUSH_NOTIFICATION_NOT_SUPPORTED' });
   });

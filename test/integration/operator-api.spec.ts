@@ -143,6 +143,87 @@ describe('/admin/v1', () => {
   });
 });
 
+describe('/admin/v1/webhooks', () => {
+  const webhooks = (path: string, options?: Parameters<typeof fetchAnswer>[1]) =>
+    fetchAnswer(`${servers.url}/admin/v1/webhooks${path}`, options);
+  const act = (path: string, body: unknown) => {
+    const headers = { 'content-type': 'application/json' };
+    return webhooks(path, { method: 'POST', headers, body: JSON.stringify(body) });
+  };
+  const uid = '00000000-0000-4000-8000-000000000000';
+
+  it('lists, pages and reports, also where there is nothing', async () => {
+    expect(await webhooks('')).toMatchObject({ status: 200, json: { webhooks: [] } });
+    expect(await webhooks('/endpoints')).toMatchObject({ status: 200, json: { endpoints: [] } });
+    expect(await webhooks('/deliveries?state=dead&since=2026-11-22T02:30:00%2B01:00')).toMatchObject({
+      ...{ status: 200, json: { deliveries: [] } },
+    });
+    expect(await act('/resend', { ids: [`${uid}_3`] })).toMatchObject({
+      ...{ status: 200, json: { results: [{ delivery: `${uid}_3`, outcome: 'refused', code: 'NOT_FOUND' }] } },
+    });
+    expect(await act('/recover', { endpoint: 'https://example.com', dryRun: true })).toMatchObject({
+      ...{ status: 200, json: { results: [] } },
+    });
+  });
+
+  it.each([`/${uid}`, `/deliveries/${uid}_1`, '/nonsense', '/deliveries/nonsense'])(
+    'has nothing at %s, and says so',
+    async (path) => {
+      const { status, json } = await webhooks(path);
+      expect(status).toBe(404);
+      expect(json.error).toMatchObject({ status: 'NOT_FOUND', details: [{ reason: 'WEBHOOK_NOT_FOUND' }] });
+    },
+  );
+
+  it.each([
+    ['?task=x', 'task must be a UUID'],
+    ['?endpoint=example.com', 'endpoint must be an origin such as'],
+    ['?endpoint=file:///etc', 'endpoint must be an origin such as'],
+    ['?disabled=perhaps', 'disabled must be true or false'],
+    ['?secret=1', 'secret is not known here; there are tenant, task'],
+    ['?cursor=WyJhIiwiYiJd', 'cursor is not one that this server issued'],
+    [`?cursor=${Buffer.from(JSON.stringify(['a', 'acme', uid, 'x'])).toString('base64url')}`, 'cursor is not one'],
+    [
+      `/endpoints?cursor=${Buffer.from(JSON.stringify(['a', 'acme', '\0'])).toString('base64url')}`,
+      'cursor is not one',
+    ],
+    ['/endpoints?tenant=a/b', 'tenant must be 1 to 64 letters'],
+    ['/deliveries?state=new', 'state must be one of pending, delivered, dead, skipped'],
+    ['/deliveries?since=yesterday', 'since must be a time such as'],
+    ['/deliveries?since=2026-13-22T02:30:00Z', 'since must be a time such as'],
+    ['/deliveries?webhook=1', 'webhook must be a UUID'],
+    [`/${uid}?tenant=acme`, 'tenant is not known here'],
+  ])('refuses GET %s, and names the field and the fact', async (path, message) => {
+    const { status, json } = await webhooks(path);
+    expect(json.error.message).toContain(message);
+    expect(status).toBe(400);
+  });
+
+  it.each([
+    ['/resend', {}, 'ids is required'],
+    ['/resend', { ids: ['x'] }, 'ids[0] must be the id of a delivery'],
+    ['/resend', { ids: Array.from({ length: 4 }, (_, n) => `${uid}_${n + 1}`) }, 'ids must be a list of 1 to 3'],
+    ['/recover', { since: '24h' }, 'since must be a time'],
+    ['/recover', { state: 'delivered' }, 'state is not known here'],
+    ['/test', {}, 'webhook is required'],
+    ['/rotate', { webhook: uid, keep: '8d' }, 'keep must be at most 7d'],
+    ['/rotate', { webhook: uid, keep: -1 }, 'keep must be a duration'],
+    ['/enable', {}, 'webhook is required, or endpoint'],
+    ['/enable', { webhook: uid, endpoint: 'https://example.com' }, 'endpoint cannot be given beside webhook'],
+    ['/enable', { webhook: uid, tenant: 'acme' }, 'tenant is for an endpoint'],
+  ])('refuses POST %s %j, and names the field and the fact', async (path, body, message) => {
+    const { status, json } = await act(path, body);
+    expect(json.error.message).toContain(message);
+    expect(status).toBe(400);
+  });
+
+  it('answers those alone who may be the operator', async () => {
+    expect(await rawGet(servers.url, { host: 'attacker.example' }, '/admin/v1/webhooks')).toMatchObject({
+      status: 403,
+    });
+  });
+});
+
 describe('a caller who may not be the operator', () => {
   it.each([
     ['x-forwarded-for', '203.0.113.7'],
@@ -194,9 +275,13 @@ describe('a server with PERDURE_ADMIN=false', () => {
 });
 
 /** With any headers, which fetch would not let through. */
-function rawGet(url: string, headers: Record<string, string> = {}): Promise<{ status: number; text: string }> {
+function rawGet(
+  url: string,
+  headers: Record<string, string> = {},
+  path = '/admin/v1/tasks?agent=echo',
+): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
-    const call = request(`${url}/admin/v1/tasks?agent=echo`, { headers, agent: false }, (answer) => {
+    const call = request(`${url}${path}`, { headers, agent: false }, (answer) => {
       let text = '';
       answer.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
       answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }));

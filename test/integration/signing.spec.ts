@@ -12,7 +12,7 @@ import { type AgentCardJson, newCardKey, verifyCardSignatures } from '#protocol'
 import { Tasks } from '#tasks';
 import { type RunningProcess } from '../../apps/process/src/start-process.js';
 import { startServer } from '../../apps/server/src/server.js';
-import { EXAMPLE_AGENTS } from '../support/agent-folders.js';
+import { ECHO_AGENT } from '../support/agent-folders.js';
 import { cli } from '../support/cli.js';
 import { createDatabase, dropDatabase } from '../support/postgres.js';
 import { scriptedAgent } from '../support/scripted-server.js';
@@ -32,7 +32,7 @@ async function newDatabase(): Promise<string> {
 }
 
 function settings(env: Record<string, string>): Config {
-  const quiet = { PORT: '0', GRPC_PORT: 'off', PERDURE_LOG_LEVEL: 'silent', PERDURE_AGENTS: EXAMPLE_AGENTS };
+  const quiet = { PORT: '0', GRPC_PORT: 'off', PERDURE_LOG_LEVEL: 'silent', PERDURE_AGENTS: ECHO_AGENT };
   return loadConfig({ ...quiet, ...env });
 }
 
@@ -48,8 +48,10 @@ async function cardOf(server: RunningProcess, version?: string): Promise<AgentCa
   return (await (await fetch(server.url + CARD, { headers })).json()) as AgentCardJson;
 }
 
+/** The published keys of cards; those of webhooks stand beside them. */
 async function keysOf(server: RunningProcess): Promise<(JWK & { kid: string })[]> {
-  return ((await (await fetch(server.url + JWKS)).json()) as { keys: (JWK & { kid: string })[] }).keys;
+  const { keys } = (await (await fetch(server.url + JWKS)).json()) as { keys: (JWK & { kid: string })[] };
+  return keys.filter(({ kty }) => kty === 'EC');
 }
 
 async function signerOf(server: RunningProcess): Promise<string> {

@@ -266,19 +266,8 @@ describe('a request', () => {
     );
   });
 
-  it('for push notifications or an extended card is refused', async () => {
-    const engine = await engines.start();
-    const { service } = engine.tasks;
-    const inline = sendRequest('x', { taskPushNotificationConfig: { url: 'https://example.com' } });
-    expect(await refusal(service.sendMessage(inline, call(echo)))).toBe('PUSH_NOTIFICATION_NOT_SUPPORTED');
-    expect(await refusal(all(service.sendStreamingMessage(inline, call(echo))))).toBe(
-      'PUSH_NOTIFICATION_NOT_SUPPORTED',
-    );
-    const operations = [
-      ...[service.createTaskPushNotificationConfig, service.getTaskPushNotificationConfig],
-      ...[service.listTaskPushNotificationConfigs, service.deleteTaskPushNotificationConfig],
-    ];
-    for (const operation of operations) expect(await refusal(operation())).toBe('PUSH_NOTIFICATION_NOT_SUPPORTED');
+  it('for an extended card is refused', async () => {
+    const { service } = (await engines.start()).tasks;
     expect(await refusal(service.getExtendedAgentCard())).toBe('UNSUPPORTED_OPERATION');
   });
 });

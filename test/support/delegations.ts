@@ -9,6 +9,7 @@ export interface StoredDelegation {
   readonly outcome: string | null;
   readonly look_at: Date | null;
   readonly is_held: boolean;
+  readonly calls_back: boolean;
 }
 
 /** What a task has delegated, in order. */
@@ -19,6 +20,18 @@ export function delegations(tables: TaskTables, taskId: string): Promise<StoredD
 /** Makes all that is delegated due now. */
 export async function lookNow(tables: TaskTables): Promise<void> {
   await tables.rows('update perdure.task_delegations set look_at = now() where look_at is not null and not is_held');
+}
+
+/** Puts off the next look at what a task has delegated by an hour, and waits until nobody is at it. */
+export async function lookLater(tables: TaskTables, taskId: string): Promise<void> {
+  await tables.waitFor(async () => {
+    const put = await tables.rows(
+      `update perdure.task_delegations set look_at = now() + interval '1 hour'
+       where task_id = $1 and look_at is not null and not is_held and peer_task is not null returning id`,
+      [taskId],
+    );
+    if (put.length === 0) throw new Error('nothing waits for its next look');
+  });
 }
 
 /** Resolves when nobody looks after any delegation of the task any more. */

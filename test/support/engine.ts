@@ -13,14 +13,25 @@ import {
   type Sequenced,
   type StreamResponse,
   type StreamResponseJson,
+  type TaskPushNotificationConfigJson,
   StreamResponseSchema,
   type TaskJson,
   TaskSchema,
   toJsonObject,
 } from '#protocol';
+import { Push, type PushTerms } from '#push';
 import { Tasks } from '#tasks';
+import { compatWebhookBody } from '../../libs/bindings/src/compat/webhook-body.js';
 import { DatabaseProxy } from './database-proxy.js';
 import { type Mode, modeSettings } from './modes.js';
+
+/** With which the engines of a file keep secrets from each other's database, and from nobody. */
+const SECRET_KEY = new Uint8Array(32).fill(7);
+const PUSH_TERMS: PushTerms = {
+  signingKeys: { current: () => ({ webhookSigners: [], published: [] }) },
+  issuer: () => 'https://perdure.example',
+  writeTask: compatWebhookBody,
+};
 
 /** What a test says of an agent; the rest are defaults that make no test wait. */
 export type AgentScript = Partial<Agent> & Pick<Agent, 'run'>;
@@ -40,6 +51,8 @@ export interface EngineOptions {
   readonly config?: Partial<Config>;
   /** false: the process accepts tasks and watches them, and runs none. */
   readonly runs?: boolean;
+  /** Whether it delivers webhooks. */
+  readonly push?: boolean;
   /** Whether the test will call `crash()`. */
   readonly mayCrash?: boolean;
 }
@@ -68,26 +81,36 @@ export class Engine {
     readonly tasks: Tasks,
     readonly log: LogLine[],
     private readonly queue: QueueConnection | undefined,
-    readonly execution: Execution | undefined,
+    private readonly workers: { readonly execution?: Execution; readonly push?: Push },
     private readonly proxy: DatabaseProxy | undefined,
   ) {}
+
+  get execution(): Execution | undefined {
+    return this.workers.execution;
+  }
+
+  get push(): Push | undefined {
+    return this.workers.push;
+  }
 
   static async start(
     url: string,
     agents: AgentRegistry,
-    { config = {}, runs = true, mayCrash = false }: EngineOptions,
+    { config = {}, runs = true, push: pushes = false, mayCrash = false }: EngineOptions,
   ): Promise<Engine> {
     const proxy = mayCrash ? await DatabaseProxy.start(url) : undefined;
     const path = proxy?.url ?? url;
-    const settings = { ...loadConfig({}), drainMs: 200, ...config };
+    const settings = { ...loadConfig({}), secretKeys: [SECRET_KEY], drainMs: 200, ...config };
     const log: LogLine[] = [];
     const logger = createLogger({ logLevel: 'debug', logFormat: 'json' }, linesInto(log));
     const tasks = new Tasks(settings, agents, logger, path);
     await tasks.start();
-    const queue = runs ? await openQueueConnection(path, settings, logger) : undefined;
-    const execution = queue && new Execution(tasks, queue);
+    const queue = runs || pushes ? await openQueueConnection(path, settings, logger) : undefined;
+    const execution = queue && runs ? new Execution(tasks, queue) : undefined;
     execution?.start();
-    return new Engine(tasks, log, queue, execution, proxy);
+    const push = queue && pushes ? new Push(tasks, queue, PUSH_TERMS) : undefined;
+    push?.start();
+    return new Engine(tasks, log, queue, { execution, push }, proxy);
   }
 
   /** Sends a text, or a message, and answers with the task that came of it. */
@@ -152,14 +175,15 @@ export class Engine {
     this.stopping ??= Promise.allSettled([
       this.execution?.drain(),
       this.execution?.stop(),
+      this.push?.drain().then(() => this.push?.stop()),
       this.tasks.stop(),
       this.queue?.close(),
     ]).then(() => undefined);
   }
 
   private async shutDown(): Promise<void> {
-    await this.execution?.drain();
-    await this.execution?.stop();
+    await Promise.all([this.execution?.drain(), this.push?.drain()]);
+    await Promise.all([this.execution?.stop(), this.push?.stop()]);
     await this.tasks.stop();
     await this.queue?.close();
   }
@@ -211,6 +235,8 @@ export interface SendOptions {
   readonly caller?: Caller;
   readonly historyLength?: number;
   readonly returnImmediately?: boolean;
+  /** The webhook that comes with the message. */
+  readonly taskPushNotificationConfig?: TaskPushNotificationConfigJson;
   /** Of the request. */
   readonly metadata?: SendMessageRequestJson['metadata'];
 }

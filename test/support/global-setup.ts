@@ -5,6 +5,7 @@ import pg from 'pg';
 import { type TestProject } from 'vitest/node';
 import { createLogger, migrateQueue, startEmbeddedPostgres } from '#platform';
 import { migrate } from '#store';
+import { compileAgents } from './compiled-agents.js';
 import { RedisServer } from './redis-server.js';
 
 declare module 'vitest' {
@@ -15,6 +16,8 @@ declare module 'vitest' {
     templateDatabase: string;
     /** URL of a Redis that all specs share; empty where there is none. */
     redisUrl: string;
+    /** Folder with the folders of test agents as JavaScript. */
+    compiledAgents: string;
   }
 }
 
@@ -24,7 +27,7 @@ interface TestService {
   stop(): Promise<void>;
 }
 
-/** One Postgres for the whole run, with one migrated database to clone, and one Redis; all are gone afterwards. */
+/** One Postgres for the whole run, with one migrated database to clone, one Redis, and the test agents; all are gone afterwards. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const postgres = givenPostgres() ?? (await containerPostgres()) ?? (await embeddedPostgres());
   const redis = givenRedis() ?? (await containerRedis()) ?? (await localRedis()) ?? NO_REDIS;
@@ -38,9 +41,13 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   await migrateQueue(databaseUrl(postgres.url, template));
   project.provide('postgresUrl', postgres.url);
   project.provide('templateDatabase', template);
+  const agents = mkdtempSync(join(tmpdir(), 'perdure-agents-'));
+  compileAgents(agents);
+  project.provide('compiledAgents', agents);
   return async () => {
     await onServer(postgres.url, [`drop database ${template} with (force)`]);
     await Promise.all([postgres.stop(), redis.stop()]);
+    rmSync(agents, { recursive: true });
   };
 }
 

@@ -15,6 +15,11 @@ export function overRedis(tests: () => void): void {
   describe.skipIf(inject('redisUrl') === '')('over Redis', tests);
 }
 
+/** Redis, where this machine has it, else Postgres: for the half of a test that is the same in both. The run says which. */
+export function redisOrPostgres(): Mode {
+  return redisUrl() === '' ? 'postgres' : 'redis';
+}
+
 /** URL of the run's Redis. Others use it too: whoever writes to it begins names with a prefix of its own. */
 export function redisUrl(): string {
   return inject('redisUrl');

@@ -15,6 +15,7 @@ import {
   type ClientReadableStream,
   credentials,
   Metadata,
+  type requestCallback,
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
@@ -53,10 +54,12 @@ export class GrpcProtocolClient implements ProtocolClient {
   ): Promise<Results[Operation]> {
     const { path, bytes, output } = this.prepared(operation, request);
     return new Promise((resolve, reject) => {
-      this.client.makeUnaryRequest(path, same, jsonOf(output), bytes, metadataOf(options), (error, answer) => {
+      const done: requestCallback<JsonObject> = (error, answer) => {
         if (error) reject(errorOf(error));
         else resolve(answer as Results[Operation]);
-      });
+      };
+      const call = this.client.makeUnaryRequest(path, same, jsonOf(output), bytes, metadataOf(options), done);
+      call.once('metadata', (metadata) => tellMetadata(metadata, options));
     });
   }
 
@@ -64,6 +67,7 @@ export class GrpcProtocolClient implements ProtocolClient {
     const { path, bytes, output } = this.prepared(operation, request);
     const call = this.client.makeServerStreamRequest(path, same, jsonOf(output), bytes, metadataOf(options));
     const metadata = await opened(call);
+    tellMetadata(metadata, options);
     return new ProtocolStream(eventsOf(call, firstNumber(metadata)), () => call.cancel());
   }
 
@@ -94,6 +98,10 @@ function metadataOf(options?: CallOptions): Metadata {
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(parametersOf(options))) metadata.set(name, value);
   return metadata;
+}
+
+function tellMetadata(metadata: Metadata, options?: CallOptions): void {
+  options?.onHeaders?.((name) => metadata.get(name)[0]?.toString());
 }
 
 /** Resolves when the server has begun the stream; a stream that it refuses has a status and no metadata. */

@@ -9,6 +9,7 @@ import {
   type ProtocolStream,
   type Results,
   type StreamingOperation,
+  tellHeaders,
   type UnaryOperation,
 } from './protocol-client.js';
 import { canonical, outputOf } from './protocol-client-messages.js';
@@ -94,7 +95,10 @@ export class HttpJsonProtocolClient implements ProtocolClient {
       body: route.body ? JSON.stringify(rest) : undefined,
       bodyTimeout: 0,
     });
-    if (answer.statusCode === 200) return answer;
+    if (answer.statusCode === 200) {
+      tellHeaders(answer.headers, options);
+      return answer;
+    }
     throw errorOf((await answer.body.json()) as ErrorBody, answer.statusCode);
   }
 }

@@ -9,6 +9,7 @@ import {
   type ProtocolStream,
   type Results,
   type StreamingOperation,
+  tellHeaders,
   type UnaryOperation,
 } from './protocol-client.js';
 import { canonical, outputOf } from './protocol-client-messages.js';
@@ -55,8 +56,9 @@ export class JsonRpcProtocolClient implements ProtocolClient {
     request: JsonObject = {},
     options?: CallOptions,
   ): Promise<Results[Operation]> {
-    const { statusCode, body } = await this.post(operation, request, options);
+    const { statusCode, headers, body } = await this.post(operation, request, options);
     const result = resultOf((await body.json()) as Envelope, statusCode);
+    tellHeaders(headers, options);
     return canonical(outputOf(operation), result) as Results[Operation];
   }
 
@@ -66,6 +68,7 @@ export class JsonRpcProtocolClient implements ProtocolClient {
       resultOf((await body.json()) as Envelope, statusCode);
       throw new Error('the answer is neither a stream nor an error');
     }
+    tellHeaders(headers, options);
     return sseStream(body, ({ data }) =>
       canonical(outputOf(operation), resultOf(JSON.parse(data) as Envelope, statusCode)),
     );

@@ -1,3 +1,4 @@
+import { type IncomingHttpHeaders } from 'node:http';
 import { type JsonObject } from '@bufbuild/protobuf';
 import {
   type AgentCardJson,
@@ -35,6 +36,8 @@ export type StreamingOperation = 'SendStreamingMessage' | 'SubscribeToTask';
 /** How a call goes out. Service parameters are HTTP headers or gRPC metadata; one that is undefined is left away. */
 export interface CallOptions {
   readonly parameters?: Readonly<Record<string, string | undefined>>;
+  /** Is given the headers of a success, or its gRPC metadata, by their lower-case names. */
+  readonly onHeaders?: (header: (name: string) => string | undefined) => void;
 }
 
 /**
@@ -73,6 +76,11 @@ export function parametersOf(options: CallOptions = {}): Record<string, string> 
   return Object.fromEntries(
     Object.entries(parameters).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );
+}
+
+/** Tells the caller of the headers of an HTTP answer. */
+export function tellHeaders(headers: IncomingHttpHeaders, options: CallOptions = {}): void {
+  options.onHeaders?.((name) => headers[name]?.toString());
 }
 
 /** What a binding says of a failure in its own words. */

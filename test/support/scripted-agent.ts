@@ -8,6 +8,7 @@ import {
 } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { type JSONWebKeySet } from 'jose';
 import { afterEach } from 'vitest';
 import { type GetTaskRequestJson, type ListTasksRequestJson, type SendMessageRequestJson } from '#protocol';
 
@@ -31,11 +32,15 @@ export interface Reply {
   cut(): void;
 }
 
+const JWKS_PATH = '/.well-known/jwks.json';
+
 /** An A2A agent over JSON-RPC that answers every call by the test's script, and remembers the calls. */
 export class ScriptedAgent {
   readonly calls: ReceivedCall[] = [];
   /** The fields of the card, for tests to change. */
   card: Record<string, unknown> = { name: 'Scripted', description: 'Answers as told.', version: '1.0.0', skills: [] };
+  /** The public keys that it shows. */
+  jwks: JSONWebKeySet = { keys: [] };
   private readonly server: Server;
 
   constructor(private readonly script: (call: ReceivedCall, reply: Reply) => void) {
@@ -60,12 +65,22 @@ export class ScriptedAgent {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
+  /** Where its keys are. */
+  get jwksUrl(): string {
+    return this.url + JWKS_PATH;
+  }
+
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method, url = '', headers } = request;
     if (method === 'GET' && url.endsWith('/.well-known/agent-card.json')) {
       this.calls.push({ method: `GET ${url}`, params: {}, headers });
       const endpoint = { url: `${this.url}/rpc`, protocolBinding: 'JSONRPC', protocolVersion: '1.0' };
       response.end(JSON.stringify({ supportedInterfaces: [endpoint], ...this.card }));
+      return;
+    }
+    if (url === JWKS_PATH) {
+      this.calls.push({ method: `GET ${url}`, params: {}, headers });
+      response.end(JSON.stringify(this.jwks));
       return;
     }
     if (url !== '/rpc') {

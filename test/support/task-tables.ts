@@ -204,5 +204,19 @@ const UNSOUND = {
   'a record whose result stands elsewhere has it': `
     select j.* from perdure.task_journal j left join perdure.task_results r using (tenant_id, task_id, turn, branch, position)
     where j.value like '@%' and octet_length(r.value) is distinct from substr(j.value, 2)::int`,
+  'a task names its webhooks, and nothing else': `
+    select t.id, t.push, c.uids from perdure.tasks t left join (
+      select tenant_id, task_id, array_agg(uid order by uid) as uids from perdure.push_configs group by 1, 2) c
+      on c.tenant_id = t.tenant_id and c.task_id = t.id
+    where array(select unnest(t.push) order by 1) <> coalesce(c.uids, '{}')`,
+  'each webhook has its lane, and what waits in one goes up to the newest event': `
+    select c.uid, l.config_uid, d.newest, t.last_sequence from perdure.push_configs c
+    join perdure.tasks t on t.tenant_id = c.tenant_id and t.id = c.task_id
+    left join perdure.push_lanes l on l.tenant_id = c.tenant_id and l.task_id = c.task_id and l.config_uid = c.uid
+    left join lateral (
+      select max(sequence) as newest, max(sequence) - min(sequence) + 1 - count(*) as missing
+      from perdure.push_deliveries where tenant_id = c.tenant_id and task_id = c.task_id and config_uid = c.uid
+        and state < 2) d on true
+    where l.config_uid is null or l.endpoint <> c.endpoint or d.missing > 0 or d.newest <> t.last_sequence`,
   'a snapshot is of an event that is there': `select id from perdure.tasks where snapshot_sequence > last_sequence`,
 };

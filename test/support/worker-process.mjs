@@ -17,7 +17,12 @@ const OPERATIONS = {
 };
 const TENANT = 'acme';
 // Nothing is renewed, and nobody takes over before the test says so.
-const config = { ...loadConfig({}), leaseMs: 60_000 };
+const { REDIS_URL, PERDURE_REDIS_PREFIX } = process.env;
+const config = {
+  ...loadConfig({ REDIS_URL, PERDURE_REDIS_PREFIX }),
+  secretKeys: [new Uint8Array(32)],
+  leaseMs: 60_000,
+};
 const logger = createLogger({ logLevel: 'info', logFormat: 'json' });
 const agents = new AgentRegistry(await loadAgents([process.argv[2]], config));
 let tasks;

@@ -16,17 +16,18 @@ interface Refusal {
   readonly details?: unknown;
 }
 
-/** What a server has for its operators, at `/admin/v1/tasks`. Methods reject with a CliError that says what is wrong. */
+/** What a server has for its operators: below `/admin/v1`, about tasks or webhooks. Methods reject with a CliError that says what is wrong. */
 export class AdminClient {
   private constructor(private readonly url: string) {}
 
-  /** The server that a URL names: its own, an agent's, a tenant's or a card's. */
+  /** About tasks, of the server that a URL names: its own, an agent's, a tenant's or a card's. */
   static at(url: string): AdminClient {
-    const base = URL.canParse(url) ? new URL(url) : undefined;
-    if (!base || !/^https?:$/.test(base.protocol)) {
-      throw new CliError(`"${url}" is not a URL of a server: it starts with http:// or https://`);
-    }
-    return new AdminClient(`${base.origin}/admin/v1/tasks`);
+    return new AdminClient(`${originOf(url)}/admin/v1/tasks`);
+  }
+
+  /** The same about webhooks. */
+  static ofWebhooks(url: string): AdminClient {
+    return new AdminClient(`${originOf(url)}/admin/v1/webhooks`);
   }
 
   get<T>(path: string, query: Query = {}): Promise<T> {
@@ -51,6 +52,12 @@ export class AdminClient {
       throw new TransportError(`No answer from ${this.url}: ${connectionReason(error)}.`, true, { cause: error });
     }
   }
+}
+
+function originOf(url: string): string {
+  const base = URL.canParse(url) ? new URL(url) : undefined;
+  if (base && /^https?:$/.test(base.protocol)) return base.origin;
+  throw new CliError(`"${url}" is not a URL of a server: it starts with http:// or https://`);
 }
 
 function answerOf<T>(response: Response, text: string): T {

@@ -14,8 +14,7 @@ const MAX_SETS = 4;
 export function cardKeys(card: URL, trusted: string | undefined): CardKeyLookup {
   const sets = new Map<string, Promise<Keys>>();
   const keysAt = (place: string) => {
-    if (trusted === undefined) return namedBy(card, place);
-    return isUrl(trusted) ? fromUrl(trusted) : fromFile(trusted);
+    return trusted === undefined ? namedBy(card, place) : jwkSet(trusted);
   };
   return async ({ jku }) => {
     const place = trusted ?? jku;
@@ -27,6 +26,11 @@ export function cardKeys(card: URL, trusted: string | undefined): CardKeyLookup 
     sets.set(place, set);
     return set;
   };
+}
+
+/** The keys of the JWK set at a URL or in a file. Rejects with an error whose message says in words why there are none. */
+export function jwkSet(place: string): Promise<Keys> {
+  return isUrl(place) ? fromUrl(place) : fromFile(place);
 }
 
 /** A card says where its keys are, and it may be anyone's: it cannot make us ask our own machine unless it is there itself. */

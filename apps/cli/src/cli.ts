@@ -10,6 +10,7 @@ import { sendCommand } from './commands/send.js';
 import { serveCommand } from './commands/serve.js';
 import { tasksCommand } from './commands/tasks.js';
 import { watchCommand } from './commands/watch.js';
+import { webhooksCommand } from './commands/webhooks.js';
 import { type Terminal } from './terminal.js';
 
 /** Runs one command line (without `node` and the script) and resolves to the exit code the process is to end with. */
@@ -42,6 +43,7 @@ function program(terminal: Terminal): Command {
     sendCommand(terminal),
     watchCommand(terminal),
     tasksCommand(terminal),
+    webhooksCommand(terminal),
     cardCommand(terminal),
     keysCommand(terminal),
   ];

@@ -74,7 +74,8 @@ function durationOf(text: string): number {
   }
 }
 
-function addHeader(text: string, headers: Readonly<Record<string, string>> = {}): Record<string, string> {
+/** Takes one more header from the command line, with its name in lower case. */
+export function addHeader(text: string, headers: Readonly<Record<string, string>> = {}): Record<string, string> {
   const match = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):\s*([\t\x20-\x7e]*)$/.exec(text.trim());
   if (!match) throw new InvalidArgumentError("Write it as 'name: value'.");
   return { ...headers, [(match[1] ?? '').toLowerCase()]: match[2] ?? '' };

@@ -79,6 +79,19 @@ export class Terminal {
     }
   }
 
+  /** All that comes on stdin, to its end. Rejects with a RangeError where that is more than `maxBytes`. */
+  async input(maxBytes: number): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of this.stdin) {
+      const bytes = Buffer.from(chunk);
+      size += bytes.length;
+      if (size > maxBytes) throw new RangeError(`there are more than ${maxBytes} bytes on stdin`);
+      chunks.push(bytes);
+    }
+    return Buffer.concat(chunks);
+  }
+
   private lineStart(): string {
     return this.isAtLineStart ? '' : '\n';
   }

@@ -10,9 +10,9 @@ export function textTable(headings: readonly string[], rows: readonly (readonly 
   return all.map(line).join('\n');
 }
 
-/** So many of something: `1 task`, `2 tasks`. */
+/** So many of something: `1 task`, `2 tasks`, `3 deliveries`. */
 export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+  return `${count} ${count === 1 ? noun : `${noun.replace(/y$/, 'ie')}s`}`;
 }
 
 /** The first line of a text, cut where it is longer than `length` characters. */

@@ -1,4 +1,6 @@
+import { SigningKeys } from '#access';
 import { type Agent, AgentRegistry, loadAgents } from '#agents';
+import { compatWebhookBody } from '#bindings';
 import { Execution } from '#execution';
 import {
   type Config,
@@ -9,6 +11,7 @@ import {
   type Role,
   startEmbeddedPostgres,
 } from '#platform';
+import { Push } from '#push';
 import { checkSchema, migrate } from '#store';
 import { Tasks } from '#tasks';
 import { StrayErrors } from './stray-errors.js';
@@ -20,9 +23,11 @@ export interface ProcessCore {
   readonly logger: Logger;
   readonly agents: AgentRegistry;
   readonly tasks: Tasks;
+  readonly signingKeys: SigningKeys;
   readonly execution: Execution;
+  readonly push: Push;
   readonly teardown: Teardown;
-  /** Starts the execution: from here on handlers may run. */
+  /** Starts execution and push: from here on handlers may run, and webhooks are sent to. */
   readonly work: () => void;
 }
 
@@ -63,18 +68,41 @@ export async function startProcess(
     const tasks = new Tasks(config, agents, logger, databaseUrl);
     teardown.add('tasks', () => tasks.stop());
     await tasks.start();
+    const signingKeys = await openSigningKeys(tasks, teardown);
     const execution = new Execution(tasks, queue);
+    // Where a worker listens there are no keys, and the address is nobody's business.
+    const own = config.role === 'worker' ? undefined : `http://${config.host}:${config.port}`;
+    let issuer = config.publicUrl?.replace(/\/+$/, '') ?? own;
+    const push = new Push(tasks, queue, { signingKeys, issuer: () => issuer, writeTask: compatWebhookBody });
     const work = () => {
       strays.handlersRun(agents.all());
       execution.start();
+      push.start();
     };
     teardown.add('execution', () => execution.stop());
-    const addresses = await openEdge({ config, logger, agents, tasks, execution, teardown, work });
+    teardown.add('push', () => push.stop());
+    const addresses = await openEdge({ config, logger, agents, tasks, signingKeys, execution, push, teardown, work });
+    // With PORT=0 it is known only now.
+    if (issuer === own && own !== undefined) issuer = addresses.url;
     return { ...addresses, role: config.role, agents: agents.all(), stop: () => teardown.run() };
   } catch (error) {
     await teardown.run();
     throw error;
   }
+}
+
+/** Servers sign cards, workers webhooks: one that has no secret key delivers none, and gets along without the keys. */
+async function openSigningKeys(
+  { config, store, signals, secrets, logger }: Tasks,
+  teardown: Teardown,
+): Promise<SigningKeys> {
+  const keys = new SigningKeys({ store, signals, secrets, logger });
+  teardown.add('signing keys', () => keys.stop());
+  if (secrets || config.role !== 'worker') await keys.start();
+  if (secrets && config.role === 'worker' && config.publicUrl === undefined) {
+    logger.warn({ hint: 'set PUBLIC_URL to sign webhooks with tokens' }, 'push.no_public_url');
+  }
+  return keys;
 }
 
 /**

@@ -3,19 +3,24 @@ import { SigningKeys } from '#access';
 import { AgentRegistry } from '#agents';
 import { BindingsModule, type HealthCheck } from '#bindings';
 import { CONFIG, LOGGER } from '#platform';
-import { TaskOperator, type Tasks, TaskService } from '#tasks';
+import { TaskCallbacks, TaskOperator, type Tasks, TaskService, WebhookOperator } from '#tasks';
 
 /** What the bindings need, for everyone in the application. */
 @Global()
 @Module({})
 class TasksModule {
-  static of({ agents, config, logger, service, operator }: Tasks, signingKeys: SigningKeys): DynamicModule {
+  static of(
+    { agents, config, logger, service, operator, webhookOperator, callbacks }: Tasks,
+    signingKeys: SigningKeys,
+  ): DynamicModule {
     const providers = [
       { provide: CONFIG, useValue: config },
       { provide: LOGGER, useValue: logger },
       { provide: AgentRegistry, useValue: agents },
       { provide: TaskService, useValue: service },
       { provide: TaskOperator, useValue: operator },
+      { provide: WebhookOperator, useValue: webhookOperator },
+      { provide: TaskCallbacks, useValue: callbacks },
       { provide: SigningKeys, useValue: signingKeys },
     ];
     return { module: TasksModule, providers, exports: providers };

@@ -2,10 +2,10 @@ import 'reflect-metadata';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { SigningKeys } from '#access';
+import { type SigningKeys } from '#access';
 import { createHttpAdapter, GrpcAddress, GrpcServer, OpenCalls, PublicUrl } from '#bindings';
 import { type Execution } from '#execution';
-import { type Config, openSecrets } from '#platform';
+import { type Config } from '#platform';
 import { type Tasks } from '#tasks';
 import { NestLog } from '../../process/src/nest-log.js';
 import {
@@ -28,15 +28,11 @@ export function startServer(config: Config): Promise<RunningProcess> {
 }
 
 async function openApi(core: ProcessCore): Promise<ProcessAddresses> {
-  const { config, logger, tasks, execution, teardown } = core;
-  const { store, signals } = tasks;
-  const signingKeys = new SigningKeys({ store, signals, secrets: openSecrets(config), logger });
-  teardown.add('signing keys', () => signingKeys.stop());
-  await signingKeys.start();
+  const { config, tasks, signingKeys, execution, teardown } = core;
   const app = await createApp(tasks, signingKeys, execution);
   teardown.add('http and grpc', () => app.close());
   core.work();
-  teardown.add('drain', () => drain(app, execution, tasks));
+  teardown.add('drain', () => drain(app, core));
   await app.init();
   // First: whoever finds /health/ready or a card finds everything that it names.
   await app.get(GrpcServer).listen();
@@ -61,14 +57,14 @@ async function createApp(tasks: Tasks, signingKeys: SigningKeys, execution: Exec
  * streams their last events; calls that wait get that time too, since others may run their tasks; then who still waits is
  * answered with the task as it is (docs/adr/0033).
  */
-async function drain(app: INestApplication, execution: Execution, { streams, config }: Tasks): Promise<void> {
+async function drain(app: INestApplication, { execution, push, tasks, config }: ProcessCore): Promise<void> {
   const calls = app.get(OpenCalls);
   calls.announceEnd();
   await delay(config.shutdownDelayMs);
   calls.stopTaking();
   const answered = calls.answered();
-  await execution.drain();
-  await streams.delivered(DELIVERY_MS);
+  await Promise.all([execution.drain(), push.drain()]);
+  await tasks.streams.delivered(DELIVERY_MS);
   calls.endStreams();
   await answered;
   await calls.drain();

@@ -23,6 +23,7 @@ async function openHealth({
   logger,
   tasks,
   execution,
+  push,
   teardown,
   work,
 }: ProcessCore): Promise<ProcessAddresses> {
@@ -39,7 +40,7 @@ async function openHealth({
   work();
   teardown.add('drain', async () => {
     app.get(OpenCalls).stopTaking();
-    await execution.drain();
+    await Promise.all([execution.drain(), push.drain()]);
   });
   await app.listen(config.port, config.host);
   return { url: await app.getUrl(), grpc: undefined };

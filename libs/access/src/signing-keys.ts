@@ -4,6 +4,7 @@ import { type CardSigningKey, cardSigningKey } from '#protocol';
 import { type SigningKeyRow, type Store } from '#store';
 import { KeyRotation, sealPlace } from './key-rotation.js';
 import { nextChangeMs, signingKeyStates } from './signing-key-state.js';
+import { webhookKey, type WebhookKey } from './webhook-key.js';
 
 /** Topic of the signal that the keys have changed. */
 export const SIGNING_KEY_SIGNALS = 'signing-keys';
@@ -13,10 +14,15 @@ const POLL_MS = 15_000;
 
 /** The keys as they stand: another object where anything about them is different. */
 export interface KeyRing {
-  /** What signs cards; undefined where they are not signed. */
+  /** What signs cards, and the tokens of webhooks; undefined where they are not signed. */
   readonly signer?: CardSigningKey;
   /** Since when it does. */
   readonly signsSince?: Date;
+  /**
+   * What signs webhooks with ed25519: the key whose time it is, and those before it that are published still. A receiver that
+   * holds one of them, and asks for no JWKS, has until its end to take the next.
+   */
+  readonly webhookSigners: readonly WebhookKey[];
   /** The public JWKs, as JSON. */
   readonly published: readonly string[];
   /** When `published` changed last; undefined where nothing ever was. */
@@ -32,17 +38,23 @@ export interface SigningKeyParts {
   readonly logger: Logger;
 }
 
-const NO_KEYS: KeyRing = { published: [] };
+const NO_KEYS: KeyRing = { webhookSigners: [], published: [] };
+
+/** What a signing key signs with. */
+interface OpenKey {
+  readonly card: CardSigningKey;
+  readonly webhook: WebhookKey;
+}
 
 /**
- * The keys that sign agent cards, the same in every process on the database: its rows and its clock say which key signs when.
- * Asking takes no look at the database; a change comes by signal, else within 15 s, a time that has come at once.
+ * The keys that sign agent cards and webhooks, the same in every process on the database: its rows and its clock say which key
+ * signs when. Asking takes no look at the database; a change comes by signal, else within 15 s, a time that has come at once.
  */
 export class SigningKeys {
   private rows: readonly SigningKeyRow[] = [];
   private readAt = 0;
   /** By id; undefined for a key that this process cannot open. */
-  private readonly signers = new Map<string, CardSigningKey | undefined>();
+  private readonly opened = new Map<string, OpenKey | undefined>();
   private ring = NO_KEYS;
   private ringEnds = 0;
   private refreshing: Promise<void> = Promise.resolve();
@@ -87,18 +99,18 @@ export class SigningKeys {
     const { store } = this.parts;
     const rows = await store.signingKeys.all(store.db);
     const readAt = performance.now();
-    for (const row of rows) if (!this.signers.has(row.id)) this.signers.set(row.id, await this.open(row));
+    for (const row of rows) if (!this.opened.has(row.id)) this.opened.set(row.id, await this.open(row));
     [this.rows, this.readAt] = [rows, readAt];
     this.turn();
   }
 
   /** A key that this process cannot open is published all the same; another replica may sign with it. */
-  private async open({ id, algorithm, privateKey }: SigningKeyRow): Promise<CardSigningKey | undefined> {
+  private async open({ id, algorithm, privateKey }: SigningKeyRow): Promise<OpenKey | undefined> {
     const { secrets, logger } = this.parts;
     if (!secrets || privateKey === null) return undefined;
     try {
       const jwk = JSON.parse(secrets.open(privateKey, sealPlace(id))) as Parameters<typeof cardSigningKey>[2];
-      return await cardSigningKey(id, algorithm, jwk);
+      return { card: await cardSigningKey(id, algorithm, jwk), webhook: await webhookKey(jwk) };
     } catch (error) {
       logger.error({ keyId: id, err: error instanceof SecretError ? error : undefined }, 'signing_keys.unreadable');
       return undefined;
@@ -109,7 +121,7 @@ export class SigningKeys {
   private turn(): void {
     const elapsedMs = performance.now() - this.readAt;
     this.ringEnds = this.readAt + (nextChangeMs(this.rows, elapsedMs) ?? Infinity);
-    const ring = keyRing(this.rows, this.signers, elapsedMs);
+    const ring = keyRing(this.rows, this.opened, elapsedMs);
     const isSame = ring.signer === this.ring.signer && ring.published.join() === this.ring.published.join();
     if (!isSame) this.ring = ring;
   }
@@ -117,21 +129,27 @@ export class SigningKeys {
 
 function keyRing(
   rows: readonly SigningKeyRow[],
-  signers: ReadonlyMap<string, CardSigningKey | undefined>,
+  opened: ReadonlyMap<string, OpenKey | undefined>,
   elapsedMs: number,
 ): KeyRing {
   const states = signingKeyStates(rows, elapsedMs);
   const inState = (...wanted: string[]) => rows.filter((_, index) => wanted.includes(states[index] ?? ''));
   // The one whose time it is; where only other replicas can open that, the one before it.
-  const row = inState('signing', 'verifying').find(({ id }) => signers.get(id));
+  const signing = inState('signing', 'verifying').filter(({ id }) => opened.get(id));
+  const [row] = signing;
+  const published = inState('upcoming', 'signing', 'verifying');
   const changes = [
     ...rows.map(({ createdAt }) => createdAt),
     ...inState('retired').flatMap(({ publishedUntil }) => publishedUntil ?? []),
   ].map((time) => time.getTime());
   return {
-    signer: row && signers.get(row.id),
+    signer: row && opened.get(row.id)?.card,
     signsSince: row?.signsFrom,
-    published: inState('upcoming', 'signing', 'verifying').map(({ publicKey }) => publicKey),
+    webhookSigners: signing.flatMap(({ id }) => opened.get(id)?.webhook ?? []),
+    published: published.flatMap(({ id, publicKey }) => {
+      const webhook = opened.get(id)?.webhook;
+      return webhook ? [publicKey, JSON.stringify(webhook.publicKey)] : [publicKey];
+    }),
     publishedSince: changes.length > 0 ? new Date(Math.max(...changes)) : undefined,
   };
 }

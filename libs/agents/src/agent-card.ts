@@ -42,6 +42,16 @@ export const IDEMPOTENCY_EXTENSION = {
     'a second time. The same key with another request is refused.',
 } as const satisfies AgentExtensionJson;
 
+/** The extension by which a client says which events a webhook of its task is told of; cards that push declare it. */
+export const PUSH_FILTER_EXTENSION = {
+  uri: 'https://perdure.dev/extensions/push-filter/v1',
+  description:
+    'A call that makes a webhook (CreateTaskPushNotificationConfig, or a message with taskPushNotificationConfig) may have the ' +
+    'header Push-Filter, such as states=completed,failed; artifacts=false: of the events that say how the task stands, those ' +
+    'in these states alone (submitted, working, input-required, auth-required, completed, failed, canceled, rejected), and no ' +
+    'artifacts. What is not named is not held back.',
+} as const satisfies AgentExtensionJson;
+
 const EXTENSIONS: readonly AgentExtensionJson[] = [
   TIMESTAMPS_EXTENSION,
   SCHEDULING_EXTENSION,
@@ -50,10 +60,16 @@ const EXTENSIONS: readonly AgentExtensionJson[] = [
 ];
 
 /**
- * The agent's public card: what its author wrote, and what only the server knows (its interfaces, capabilities).
+ * The agent's public card: what its author wrote, and what only the server knows (its interfaces, capabilities; `pushes`:
+ * whether it tells webhooks at all).
  * Throws protobuf-es' error where the author's part is no AgentCard; a loaded agent's part always is one.
  */
-export function buildAgentCard(agent: Pick<Agent, 'card'>, interfaces: AgentInterfaceJson[]): AgentCard {
+export function buildAgentCard(
+  agent: Pick<Agent, 'card'>,
+  interfaces: AgentInterfaceJson[],
+  server: { readonly pushes: boolean },
+): AgentCard {
+  const pushNotifications = server.pushes && canPush(agent);
   const card: AgentCardJson = {
     ...agent.card,
     defaultInputModes: agent.card.defaultInputModes ?? ['text/plain'],
@@ -61,12 +77,21 @@ export function buildAgentCard(agent: Pick<Agent, 'card'>, interfaces: AgentInte
     supportedInterfaces: interfaces,
     capabilities: {
       streaming: canStream(agent),
-      pushNotifications: false,
+      pushNotifications,
       extendedAgentCard: false,
-      extensions: [...EXTENSIONS, ...(agent.card.capabilities?.extensions ?? [])],
+      extensions: [
+        ...EXTENSIONS,
+        ...(pushNotifications ? [PUSH_FILTER_EXTENSION] : []),
+        ...(agent.card.capabilities?.extensions ?? []),
+      ],
     },
   };
   return fromJson(AgentCardSchema, card);
+}
+
+/** Whether clients may have webhooks told of the agent's tasks, where the server does that. */
+export function canPush({ card }: Pick<Agent, 'card'>): boolean {
+  return card.capabilities?.pushNotifications ?? true;
 }
 
 /** Whether clients may follow the agent's tasks live. */

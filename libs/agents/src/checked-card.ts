@@ -4,7 +4,7 @@ import type { Agent } from './agent.js';
 import { buildAgentCard } from './agent-card.js';
 import type { AgentCardFields } from './define-agent.js';
 
-const AUTHOR_CAPABILITIES: readonly string[] = ['streaming', 'extensions'];
+const AUTHOR_CAPABILITIES: readonly string[] = ['streaming', 'pushNotifications', 'extensions'];
 
 const SERVER_FILLED: Readonly<Record<string, string>> = {
   supportedInterfaces: 'it knows its own addresses',
@@ -26,9 +26,8 @@ export function checkedCard(given: unknown, agentId: string, problems: string[])
       version: card.version ?? '1.0.0',
       skills: card.skills ?? [defaultSkill(agentId, card)],
     };
-    const sample = buildAgentCard({ card: complete }, [
-      { url: 'http://localhost/', protocolBinding: 'JSONRPC', protocolVersion: '1.0' },
-    ]);
+    const address = { url: 'http://localhost/', protocolBinding: 'JSONRPC', protocolVersion: '1.0' };
+    const sample = buildAgentCard({ card: complete }, [address], { pushes: true });
     for (const { field, description } of requiredFieldViolations(AgentCardSchema, sample, 'card')) {
       problems.push(`${field} ${description}`);
     }

@@ -104,6 +104,11 @@ export interface AgentCardFields extends Pick<
   capabilities?: {
     /** Whether clients may follow its tasks live. Without it, streaming operations are refused. Default: true. */
     streaming?: boolean;
+    /**
+     * Whether clients may have themselves told of its tasks by webhooks. Without it, the operations on webhooks are refused, as they
+     * are at a server that has no secret key. Default: true.
+     */
+    pushNotifications?: boolean;
     /** Protocol extensions the agent speaks. */
     extensions?: AgentExtensionJson[];
   };

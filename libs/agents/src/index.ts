@@ -1,9 +1,11 @@
 export type { Agent } from './agent.js';
 export {
   buildAgentCard,
+  canPush,
   canStream,
   IDEMPOTENCY_EXTENSION,
   PRIORITY_EXTENSION,
+  PUSH_FILTER_EXTENSION,
   SCHEDULING_EXTENSION,
   TIMESTAMPS_EXTENSION,
 } from './agent-card.js';

@@ -116,11 +116,11 @@ it('asks for an id where the name of the file cannot be one', () => {
 });
 
 it('refuses card fields that the server fills in, and says why', () => {
-  const card = { ...minimal.card, supportedInterfaces: [], signatures: [], capabilities: { pushNotifications: true } };
+  const card = { ...minimal.card, supportedInterfaces: [], signatures: [], capabilities: { extendedAgentCard: true } };
   expect(normalise({ ...minimal, card }).problems).toEqual([
     'card.supportedInterfaces is filled in by the server: it knows its own addresses',
     'card.signatures is filled in by the server: it signs the card it serves',
-    'card.capabilities.pushNotifications is filled in by the server: it is the same for every agent',
+    'card.capabilities.extendedAgentCard is filled in by the server: it is the same for every agent',
   ]);
 });
 

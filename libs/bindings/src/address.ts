@@ -27,7 +27,10 @@ export class NotServedError extends A2AError {
 /** The tenant of calls that name none. */
 export const DEFAULT_TENANT = 'default';
 /** What means something else where a URL has the tenant: the server's own paths begin so, and clients resolve dots away. */
-const RESERVED = ['.', '..', '.well-known', 'admin', 'agents', 'extendedAgentCard', 'health', 'tasks', 'v1'];
+const RESERVED = [
+  ...['.', '..', '.well-known', 'admin', 'agents', 'callbacks'],
+  ...['extendedAgentCard', 'health', 'tasks', 'v1'],
+];
 const ROUTING_KEY = /^([A-Za-z0-9_.-]{1,64})?(?:\/([A-Za-z0-9_.-]{1,64}))?$/;
 
 /**

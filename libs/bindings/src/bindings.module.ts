@@ -6,8 +6,12 @@ import {
   type ModuleMetadata,
 } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { PeerKeys } from '#access';
 import { ProcessLoad } from '#platform';
 import { AdminController } from './admin/admin.controller.js';
+import { AdminDoor } from './admin/admin-door.js';
+import { AdminWebhooksController } from './admin/admin-webhooks.controller.js';
+import { CallbackController } from './callbacks/callback.controller.js';
 import { A2AGrpcService03 } from './compat/grpc-service-03.js';
 import { A2AGrpcService } from './grpc/a2a-grpc-service.js';
 import { GrpcAddress } from './grpc/grpc-address.js';
@@ -76,6 +80,8 @@ export class BindingsModule {
         CatalogueController,
         HealthController,
         AdminController,
+        AdminWebhooksController,
+        CallbackController,
         RootController,
       ],
       providers: [
@@ -83,6 +89,8 @@ export class BindingsModule {
         { provide: HEALTH_CHECKS, ...healthChecks },
         { provide: APP_FILTER, useClass: HttpErrorFilter },
         OpenCalls,
+        AdminDoor,
+        PeerKeys,
         ProcessLoad,
         LoadGate,
         HttpDoor,

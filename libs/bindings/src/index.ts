@@ -1,3 +1,4 @@
+export { compatWebhookBody } from './compat/webhook-body.js';
 export { BindingsModule, type BindingsOptions } from './bindings.module.js';
 export { GrpcAddress } from './grpc/grpc-address.js';
 export { GrpcServer } from './grpc/grpc-server.js';

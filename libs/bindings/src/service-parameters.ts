@@ -1,6 +1,6 @@
 import { type Message } from '@bufbuild/protobuf';
 import { type Agent, buildAgentCard } from '#agents';
-import { A2AError, type AgentExtension } from '#protocol';
+import { A2AError, type AgentExtension, parsePushFilter, type PushFilter } from '#protocol';
 
 /** The value of a service parameter (an HTTP header, a gRPC metadata key) by its name in lower case; undefined when absent. */
 export type ServiceParameters = (name: string) => string | undefined;
@@ -52,6 +52,12 @@ export function lastEventId(parameters: ServiceParameters): number | undefined {
   return Number(text);
 }
 
+/** What `Push-Filter` says of the webhook that the call makes. Throws A2AError INVALID_PARAMS for what is no filter. */
+export function pushFilter(parameters: ServiceParameters): PushFilter | undefined {
+  const text = parameters('push-filter');
+  return text === undefined ? undefined : parsePushFilter(text);
+}
+
 /**
  * The URIs that the call asks for and the agent knows; others are ignored (specification section 4.6). They stand in the parameter
  * `A2A-Extensions` (`X-A2A-Extensions` in 0.3), separated by commas, and in `metadata["a2a-extensions"]` of the request, as
@@ -92,7 +98,7 @@ const extensionsByAgent = new WeakMap<Agent, AgentExtension[]>();
 function extensionsOf(agent: Agent): AgentExtension[] {
   let extensions = extensionsByAgent.get(agent);
   if (!extensions) {
-    extensions = buildAgentCard(agent, []).capabilities?.extensions ?? [];
+    extensions = buildAgentCard(agent, [], { pushes: true }).capabilities?.extensions ?? [];
     extensionsByAgent.set(agent, extensions);
   }
   return extensions;

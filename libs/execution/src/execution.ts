@@ -37,8 +37,8 @@ export class Execution {
     this.queue = new RunQueue(connection, this.pool, config, logger);
     this.relay = new OutboxRelay(store, { queue: this.queue, pool: this.pool, agents, logger }, signals);
     this.reaper = new Reaper(store, { journal, config, logger });
-    const { service, taskSignals } = tasks;
-    this.follower = new DelegationFollower({ store, signals, taskSignals, service, agents, config, logger });
+    const { service, taskSignals, callbacks } = tasks;
+    this.follower = new DelegationFollower({ store, signals, taskSignals, callbacks, service, agents, config, logger });
   }
 
   start(): void {

@@ -1,10 +1,9 @@
 import { type AgentRegistry } from '#agents';
-import { type Logger, type Signals } from '#platform';
+import { type Logger, Loop, type Signals } from '#platform';
 import { type Store } from '#store';
 import { OUTBOX_SIGNALS } from '#tasks';
 import { DueLanes } from './due-lanes.js';
 import { JobClaims } from './job-claims.js';
-import { Loop } from './loop.js';
 import { type RunQueue } from './run-queue.js';
 import { type WorkerPool } from './worker-pool.js';
 

@@ -1,7 +1,6 @@
-import { type Config, type Logger } from '#platform';
+import { type Config, type Logger, Loop } from '#platform';
 import { type Store } from '#store';
 import { type TaskJournal } from '#tasks';
-import { Loop } from './loop.js';
 
 const POLL_MS = 500;
 /** The queue has this long to bring a due task before its job is made anew. */

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
+import { type AllowedHost, parseAllowedHost } from './allow-list.js';
 import { type ConfigProblem, Environment, type EnvironmentVariables } from './environment.js';
 import { packageRoot } from './package-root.js';
 import { readTlsFiles, type TlsFiles } from './tls-files.js';
@@ -133,6 +134,61 @@ export interface Config {
   readonly maxPeerStreams: number;
   /** PERDURE_DELEGATION_DEPTH (8): how often work may be delegated on, from agent to agent. */
   readonly delegationDepth: number;
+  /**
+   * PERDURE_PUSH_ALLOW (none): hosts, `host:port`s, addresses and networks that webhooks may go to although they are not
+   * on the public internet. A name is trusted with whatever address it has.
+   */
+  readonly pushAllow: readonly AllowedHost[];
+  /** PERDURE_PUSH_MAX_CONFIGS (100): most webhooks of one task. */
+  readonly maxPushConfigs: number;
+  /** PERDURE_PUSH_MAX_URL (2048): most characters in the URL of a webhook. */
+  readonly maxPushUrlLength: number;
+  /** PERDURE_PUSH_MAX_CREDENTIALS (4096): most characters in the token of a webhook, and in its credentials. */
+  readonly maxPushCredentialsLength: number;
+  /** PERDURE_PUSH_HTTPS_ONLY (false): webhooks go to https:// alone, also to hosts of PERDURE_PUSH_ALLOW. */
+  readonly pushHttpsOnly: boolean;
+  /** PERDURE_PUSH_PROXY (none): HTTP proxy, with `http://` or `https://`, that webhooks go through; it resolves the names. */
+  readonly pushProxy?: string;
+  /** PERDURE_PUSH_CONNECT_TIMEOUT (5s): longest wait for the address of a webhook's host, the connection, and its TLS, each. */
+  readonly pushConnectTimeoutMs: number;
+  /** PERDURE_PUSH_TIMEOUT (15s): longest time of one attempt, from the look-up of the name to the answer's last byte. */
+  readonly pushTimeoutMs: number;
+  /** PERDURE_PUSH_MAX_RESPONSE (4kb): most that is read and kept of a webhook's answer. */
+  readonly pushResponseBytes: number;
+  /** PERDURE_PUSH_MAX_TASK (1mb): largest artifacts of a task, together, that a webhook of an older dialect is sent with it. */
+  readonly pushTaskBytes: number;
+  /**
+   * PERDURE_PUSH_RETRY (0,5s,5m,30m,2h,5h,10h,10h): the pauses before each attempt to deliver an event to a webhook, ±20 %;
+   * after as many attempts it is given up.
+   */
+  readonly pushRetryMs: readonly number[];
+  /** PERDURE_PUSH_MAX_RETRY_AFTER (1h): longest pause that a webhook may ask for with 429 or 503 and Retry-After. */
+  readonly pushRetryAfterMs: number;
+  /** PERDURE_PUSH_CONCURRENCY (256): webhooks that one process sends to at a time. */
+  readonly pushConcurrency: number;
+  /** PERDURE_PUSH_ENDPOINT_CONCURRENCY (64): the same for one origin of one tenant's webhooks, over all processes. */
+  readonly pushEndpointConcurrency: number;
+  /** PERDURE_PUSH_TENANT_CONCURRENCY (three quarters of PERDURE_PUSH_CONCURRENCY): the same for one tenant, over all processes. */
+  readonly pushTenantConcurrency: number;
+  /** PERDURE_PUSH_RATE (0 = any): most attempts a second to one origin of one tenant's webhooks, over all processes. */
+  readonly pushRate: number;
+  /** PERDURE_PUSH_BREAKER (20): attempts in a row that fail before an origin is left alone, but for one attempt at a time. */
+  readonly pushBreaker: number;
+  /** PERDURE_PUSH_BREAKER_MAX (5m): longest pause between two such attempts; it is a quarter of the time of failing. */
+  readonly pushBreakerMaxMs: number;
+  /** PERDURE_PUSH_DISABLE (120h): how long an origin may fail without a success before nothing is sent to it any more. */
+  readonly pushDisableMs: number;
+  /** PERDURE_PUSH_RETENTION (30d): how long attempts, and deliveries that are done or given up, are kept for operators. */
+  readonly pushRetentionMs: number;
+  /**
+   * PERDURE_CALLBACKS (true): ask agents elsewhere to call this server when they have news of what was delegated to them, where
+   * PUBLIC_URL says how they reach it, and there is a secret key.
+   */
+  readonly takesCallbacks: boolean;
+  /** PERDURE_CALLBACK_POLL (5m): longest pause between two looks at what was delegated to an agent that does call. */
+  readonly callbackPollMs: number;
+  /** PERDURE_MAX_CALLBACK (1mb): largest body of such a call. */
+  readonly maxCallbackBytes: number;
   /** PERDURE_STREAM_BUFFER (256): events held for a slow reader before it is served from the log. */
   readonly streamBuffer: number;
   /** PERDURE_KEEP_ALIVE (15s): pause after which a silent stream gets a comment. */
@@ -183,6 +239,8 @@ const TIMER_MAX = 2 ** 31 - 1;
 const TIMER = { min: 1, max: TIMER_MAX };
 /** Node and Postgres hold texts of up to half a gigabyte, and a result is held more than once while it is written. */
 const MAX_RESULT_BYTES = 256 * 1024 ** 2;
+
+const MAX_PUSH_ATTEMPTS = 100;
 
 const POSTGRES = ['postgres:', 'postgresql:'];
 
@@ -306,7 +364,51 @@ function delegation(env: Environment) {
     peerResponseBytes: env.size('PERDURE_PEER_MAX_RESPONSE', '10mb', { min: 1024, max: 1024 ** 3 }),
     maxPeerStreams: env.integer('PERDURE_PEER_STREAMS', 100, { min: 0, max: 100_000 }),
     delegationDepth: env.integer('PERDURE_DELEGATION_DEPTH', 8, { min: 0, max: 1_000 }),
+    takesCallbacks: env.flag('PERDURE_CALLBACKS', true),
+    callbackPollMs: env.duration('PERDURE_CALLBACK_POLL', '5m', { min: 1_000, max: TIMER_MAX }),
+    maxCallbackBytes: env.size('PERDURE_MAX_CALLBACK', '1mb', { min: 1024, max: 1024 ** 3 }),
   };
+}
+
+function push(env: Environment) {
+  return {
+    pushAllow: allowedHosts(env, 'PERDURE_PUSH_ALLOW'),
+    maxPushConfigs: env.integer('PERDURE_PUSH_MAX_CONFIGS', 100, { min: 1, max: 10_000 }),
+    maxPushUrlLength: env.integer('PERDURE_PUSH_MAX_URL', 2_048, { min: 64, max: 65_536 }),
+    maxPushCredentialsLength: env.integer('PERDURE_PUSH_MAX_CREDENTIALS', 4_096, { min: 64, max: 65_536 }),
+    pushHttpsOnly: env.flag('PERDURE_PUSH_HTTPS_ONLY', false),
+    pushProxy: env.url('PERDURE_PUSH_PROXY', ['http:', 'https:'], { secret: true }),
+    pushConnectTimeoutMs: env.duration('PERDURE_PUSH_CONNECT_TIMEOUT', '5s', { min: 10, max: 3_600_000 }),
+    pushTimeoutMs: env.duration('PERDURE_PUSH_TIMEOUT', '15s', { min: 10, max: 3_600_000 }),
+    pushResponseBytes: env.size('PERDURE_PUSH_MAX_RESPONSE', '4kb', { min: 0, max: 1024 ** 2 }),
+    pushTaskBytes: env.size('PERDURE_PUSH_MAX_TASK', '1mb', { min: 0, max: 1024 ** 3 }),
+  };
+}
+
+/** When and how often webhooks are sent to. */
+function delivery(env: Environment) {
+  const pushConcurrency = env.integer('PERDURE_PUSH_CONCURRENCY', 256, { min: 1, max: 100_000 });
+  const mostOfThem = Math.ceil(pushConcurrency * 0.75);
+  return {
+    pushRetryMs: env.durations('PERDURE_PUSH_RETRY', '0,5s,5m,30m,2h,5h,10h,10h', MAX_PUSH_ATTEMPTS),
+    pushRetryAfterMs: env.duration('PERDURE_PUSH_MAX_RETRY_AFTER', '1h', { min: 0 }),
+    pushConcurrency,
+    pushEndpointConcurrency: env.integer('PERDURE_PUSH_ENDPOINT_CONCURRENCY', 64, { min: 1, max: 100_000 }),
+    pushTenantConcurrency: env.integer('PERDURE_PUSH_TENANT_CONCURRENCY', mostOfThem, { min: 1, max: 1_000_000 }),
+    pushRate: env.integer('PERDURE_PUSH_RATE', 0, { min: 0, max: 1_000_000 }),
+    pushBreaker: env.integer('PERDURE_PUSH_BREAKER', 20, { min: 1, max: 1_000_000 }),
+    pushBreakerMaxMs: env.duration('PERDURE_PUSH_BREAKER_MAX', '5m', { min: 100, max: 86_400_000 }),
+    pushDisableMs: env.duration('PERDURE_PUSH_DISABLE', '120h'),
+    pushRetentionMs: env.duration('PERDURE_PUSH_RETENTION', '30d'),
+  };
+}
+
+function allowedHosts(env: Environment, variable: string): readonly AllowedHost[] {
+  const given = env.list(variable, []);
+  const odd = given.find((text) => parseAllowedHost(text) === undefined);
+  if (odd !== undefined)
+    return env.refuse(variable, odd, 'host, host:port, an address or a network as address/bits', []);
+  return given.map(parseAllowedHost).filter((host) => host !== undefined);
 }
 
 function origins(env: Environment, variable: string): readonly string[] {
@@ -332,6 +434,8 @@ function limits(env: Environment) {
     ...streams(env),
     ...load(env),
     ...delegation(env),
+    ...push(env),
+    ...delivery(env),
     pageSizeMax: env.integer('PERDURE_PAGE_SIZE_MAX', 100, { min: 1, max: 10_000 }),
   };
 }

@@ -66,6 +66,17 @@ export class Environment {
     });
   }
 
+  /** Milliseconds of comma separated durations, one at least and `max` at most. */
+  durations(variable: string, fallback: string, max: number): readonly number[] {
+    const read = (text: string) => text.split(',').map((entry) => attempt(parseDuration, entry));
+    const value = this.text(variable, fallback);
+    const durations = read(value);
+    const isUsable = durations.length <= max && !durations.some(Number.isNaN);
+    return isUsable
+      ? durations
+      : this.refuse(variable, value, `up to ${max} durations such as 0,5s,5m`, read(fallback));
+  }
+
   /** Bytes of a size such as `10mb`; bounds are bytes too. */
   size(variable: string, fallback: string, bounds: Bounds = { min: 1 }): number {
     return this.bounded(variable, fallback, { parse: parseSize, describe: 'a size such as 64kb or 10mb', bounds });

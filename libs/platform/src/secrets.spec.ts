@@ -11,6 +11,22 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe('Secrets', () => {
   const secrets = new Secrets([key(1)]);
 
+  it('makes the same mac of the same text for the same use alone, and knows those of all its keys', () => {
+    const mac = secrets.mac('task 1', 'call');
+    expect(mac).toMatch(/^[\w-]{43}$/);
+    expect(secrets.mac('task 1', 'call')).toBe(mac);
+    expect(secrets.isMac(mac, 'task 1', 'call')).toBe(true);
+    expect(new Secrets([key(2), key(1)]).isMac(mac, 'task 1', 'call')).toBe(true);
+    const others = [
+      secrets.mac('task 2', 'call'),
+      secrets.mac('task 1', 'mail'),
+      new Secrets([key(2)]).mac('task 1', 'call'),
+    ];
+    for (const wrong of [...others, '', mac.slice(1), `${mac}=`]) {
+      expect(secrets.isMac(wrong, 'task 1', 'call'), wrong).toBe(false);
+    }
+  });
+
   it('opens what it sealed, and never seals the same way twice', () => {
     const sealed = secrets.seal('hunter2 ü', 'table/1');
     expect(secrets.open(sealed, 'table/1')).toBe('hunter2 ü');

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config } from './config.js';
@@ -57,6 +57,18 @@ export class Secrets {
       throw new SecretError(`${place} does not decrypt: what is stored there was changed`);
     }
   }
+
+  /** What only a process with the key can say of the text: HMAC-SHA-256 as base64url. `place` names what it is used for. */
+  mac(text: string, place: string): string {
+    return macOf(this.keys.get(this.current)!, text, place);
+  }
+
+  /** Whether that is the text's `mac` by any of the keys. How long it takes does not depend on where they differ. */
+  isMac(mac: string, text: string, place: string): boolean {
+    const given = Buffer.from(mac);
+    const isIt = (wanted: Buffer) => wanted.length === given.length && timingSafeEqual(wanted, given);
+    return [...this.keys.values()].some((key) => isIt(Buffer.from(macOf(key, text, place))));
+  }
 }
 
 /**
@@ -65,8 +77,13 @@ export class Secrets {
  * process would be lost with its machine, and no other replica would have it.
  */
 export function openSecrets(config: Pick<Config, 'secretKeys' | 'databaseUrl' | 'dataDir'>): Secrets | undefined {
-  if (config.secretKeys.length > 0) return new Secrets(config.secretKeys);
-  return config.databaseUrl === undefined ? new Secrets([ownKey(config.dataDir)]) : undefined;
+  if (!hasSecrets(config)) return undefined;
+  return new Secrets(config.secretKeys.length > 0 ? config.secretKeys : [ownKey(config.dataDir)]);
+}
+
+/** Whether {@link openSecrets} opens any. */
+export function hasSecrets({ secretKeys, databaseUrl }: Pick<Config, 'secretKeys' | 'databaseUrl'>): boolean {
+  return secretKeys.length > 0 || databaseUrl === undefined;
 }
 
 function ownKey(dataDir: string): Uint8Array {
@@ -94,6 +111,10 @@ function makeKey(dataDir: string, file: string): void {
 /** Says which key it was without saying anything about it. */
 function keyId(key: Uint8Array): string {
   return createHash('sha256').update('perdure secret key id\0').update(key).digest('hex').slice(0, 16);
+}
+
+function macOf(key: Uint8Array, text: string, place: string): string {
+  return createHmac('sha256', key).update(`perdure mac\0${place}\0${text}`).digest('base64url');
 }
 
 function aad(id: string, place: string): Buffer {

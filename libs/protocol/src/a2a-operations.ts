@@ -1,5 +1,9 @@
 import { type DescMessage, type MessageShape } from '@bufbuild/protobuf';
 import { type A2AService } from './gen/lf/a2a/v1/a2a_pb.js';
+import { type PushFilter } from './push-filter.js';
+
+/** The dialects of A2A before 1.0: 0.3, and the first one, of spring 2025. */
+export type OlderDialect = '0.3' | 'first';
 
 /** Who calls, for whom, and under which conditions; made by a binding, the same for every operation. */
 export interface CallContext {
@@ -26,6 +30,14 @@ export interface CallContext {
   signal: AbortSignal;
   /** To be called when a message is accepted and its sender waits for the task: no more work is done for the call. */
   waits?: () => void;
+  /** What the webhook that the call makes is told of; of everything where absent. */
+  pushFilter?: PushFilter;
+  /** The older dialect in which the webhook that the call makes is told; that of 1.0 where absent. */
+  pushDialect?: OlderDialect;
+  /** What the webhook that the call makes knows the task by, where its caller has a name of its own for it: see `namedTask`. */
+  clientTaskId?: string;
+  /** To be called, before the answer or the first event is given, with the secret of the webhook that the call has made. */
+  onWebhookSecret?: (secret: string) => void;
 }
 
 /** One message of a stream with its place in the task's events. */

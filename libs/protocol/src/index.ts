@@ -31,13 +31,20 @@ export {
   type ErrorMapping,
   type FieldViolation,
 } from './a2a-error.js';
-export { type A2AOperations, type CallContext, type OperationsOf, type Sequenced } from './a2a-operations.js';
+export {
+  type A2AOperations,
+  type CallContext,
+  type OlderDialect,
+  type OperationsOf,
+  type Sequenced,
+} from './a2a-operations.js';
 export { jsonViolation } from './json-guard.js';
 export { type CardDialect, type CardReport, checkCard } from './card-check.js';
 export { type CardFinding, cardError, cardWarning } from './card-finding.js';
 export { canonicalForms, type CardForm } from './card-form.js';
 export { CARD_KEY_ALGORITHM, type CardSigningKey, cardSigningKey, type NewCardKey, newCardKey } from './card-key.js';
 export {
+  CARD_SIGNATURE_ALGORITHMS,
   type CardKeyLookup,
   type CardKeyName,
   type CardSignatureVerdict,
@@ -48,6 +55,7 @@ export { isLoopback } from './loopback.js';
 export { messageViolations, partViolations } from './message-rules.js';
 export { decodeBinary } from './proto-binary.js';
 export { decodeJson, jsonText, toJsonObject } from './proto-json.js';
+export { parsePushFilter, passesFilter, type PushFilter } from './push-filter.js';
 export { requiredFieldViolations } from './required-fields.js';
 export { applyArtifactUpdate, applyEvent } from './task-fold.js';
 export { isInterrupted, isSettled, isTerminal } from './task-state.js';

@@ -1,4 +1,5 @@
 import { isoTime } from '#protocol';
+import { CREATED_PUSH_PARTS, CREATED_UIDS, createdPush, pushValue } from './push-parts.js';
 import { type AppendWrite, type CreateWrite } from './writes.js';
 
 /** One prepared statement: its name, its text and the values for it. */
@@ -85,13 +86,15 @@ function words(values: readonly string[]): string | readonly string[] {
 
 /**
  * The whole flush as one statement, so that it is one round trip and one commit. It has three shapes: new tasks,
- * appends, or both. The answer has a row for each append group that still held its lease: the group's place, from 1.
+ * appends, or both; and those with new tasks have another form for tasks that come with webhooks. The answer has a row for
+ * each append group that still held its lease: the group's place, from 1, as a negative number where there were webhooks.
  */
 export function commitStatement(
   newTasks: readonly NewTask[],
   groups: readonly AppendGroup[],
   settings: { readonly leaseMs: number; readonly shard: number },
 ): CommitStatement {
+  const creates = newTasks.map(({ create }) => create);
   const shape = newTasks.length === 0 ? 'append' : groups.length === 0 ? 'create' : 'both';
   const created = newTasks.map(({ create, appends }) => mergedRow([firstAppend(create), ...appends]));
   const appended = groups.map(({ writes }) => mergedRow(writes));
@@ -100,11 +103,14 @@ export function commitStatement(
   const starts = { event: 1, record: 1 };
   const values: unknown[] = [settings.shard, ...textValues(rows)];
   if (shape !== 'append') {
-    const creates = newTasks.map(({ create }) => create);
     values.push(settings.leaseMs, ...createValues(creates), ...changeValues(created, starts));
   }
   if (shape !== 'create') values.push(...appendValues(appended), ...changeValues(appended, starts));
-  return { name: `commit-${shape}`, text: TEXTS[shape], values };
+  if (shape === 'append' || !creates.some(({ push }) => push)) {
+    return { name: `commit-${shape}`, text: TEXTS[shape], values };
+  }
+  values.push(pushValue(creates));
+  return { name: `commit-${shape}-webhooks`, text: WEBHOOK_TEXTS[shape], values };
 }
 
 /** What a new task begins with, as if it were appended to nothing. */
@@ -231,8 +237,8 @@ const journalPart = (name: string, rows: string) => `
     from ${rows} r, x, unnest(${RECORDS}) v(turn, branch, position, kind, name, value)
     where r.jn > 0)`;
 
-/** The lease in milliseconds comes before the columns. */
-const CREATE_PARTS = `
+/** The lease in milliseconds comes before the columns. `push` is what a new row has there, where it has something. */
+const createParts = (push?: string) => `
   c as materialized (
     select * from unnest(${list(CREATE_COLUMNS, ROWS_FROM + 1)})
       c(tenant, id, agent, context, owner, message, request, created, span, version, lease_owner, key, hash, priority,
@@ -240,13 +246,13 @@ const CREATE_PARTS = `
   ct as (
     insert into perdure.tasks (tenant_id, id, agent, context_id, owner, state, status, status_timestamp, created_at,
       last_modified, last_sequence, snapshot, snapshot_sequence, messages, inputs, lease_token, lease_owner, run_at,
-      listens, deadline, agent_version, priority)
+      listens, deadline, agent_version, priority${push ? ', push' : ''})
     select tenant, id, agent, context, owner, state, status, status_at, created, at, n, snapshot, coalesce(snapshot_at, 0),
       1, 1, case when lease_owner is null then 0 else 1 end, case when release then null else lease_owner end,
       case when release then due when lease_owner is null then coalesce(lower(span), now())
            else now() + $${ROWS_FROM}::int4 * interval '1 ms' end,
       signals is not null, case when state in (${TERMINAL}) then null else upper(span) end, version,
-      priority from c),
+      priority${push ? `, ${push}` : ''} from c),
   cm as (
     insert into perdure.task_messages (tenant_id, task_id, ordinal, input, message, request)
     select tenant, id, 1, 1, message, request from c),
@@ -289,7 +295,8 @@ const appendParts = (from: number) => `
       deadline = case when a.state in (${TERMINAL}) then null else t.deadline end
     from l a
     where t.tenant_id = a.tenant and t.id = a.id and t.lease_token = a.token and t.last_sequence = a.base
-    returning a.i::int4, a.tenant, a.id, a.agent, a.old_state, t.state, t.priority, a.base, a.n, a.due, a.s, a.js, a.jn),
+    returning a.i::int4, a.tenant, a.id, a.agent, a.old_state, t.state, t.priority, t.push, a.base, a.n, a.due, a.s, a.js,
+      a.jn),
   ${eventsPart('e', 'u', 'r.base')},
   ${journalPart('j', 'u')},
   d as (
@@ -309,9 +316,21 @@ const countsPart = (changes: string) => `
     group by 1, 2, 3 having sum(delta) <> 0 order by 1, 2, 3
     on conflict (tenant_id, agent, state, shard) do update set count = task_counts.count + excluded.count)`;
 
+const APPENDS_FROM = ROWS_FROM + 1 + CREATE_COLUMNS.length;
+const PUSH_FROM = { create: APPENDS_FROM, both: APPENDS_FROM + APPEND_TYPES.length + CHANGE_TYPES.length };
+const COUNTS = { create: countsPart(CREATED), both: countsPart(`${CREATED} union all ${MOVED}`) };
+const NO_GROUPS = 'select 0 as i where false';
+const HELD_GROUPS = 'select case when push is null then i else -i end from u';
+
 const TEXTS = {
-  create: `with ${SPLIT}, ${CREATE_PARTS}, ${countsPart(CREATED)} select 0 as i where false`,
-  append: `with ${SPLIT}, ${appendParts(ROWS_FROM)}, ${countsPart(MOVED)} select i from u`,
-  both: `with ${SPLIT}, ${CREATE_PARTS}, ${appendParts(ROWS_FROM + 1 + CREATE_COLUMNS.length)},
-    ${countsPart(`${CREATED} union all ${MOVED}`)} select i from u`,
+  create: `with ${SPLIT}, ${createParts()}, ${COUNTS.create} ${NO_GROUPS}`,
+  append: `with ${SPLIT}, ${appendParts(ROWS_FROM)}, ${countsPart(MOVED)} ${HELD_GROUPS}`,
+  both: `with ${SPLIT}, ${createParts()}, ${appendParts(APPENDS_FROM)}, ${COUNTS.both} ${HELD_GROUPS}`,
+};
+
+const createPushParts = (from: number) => `${createdPush(from)}, ${createParts(CREATED_UIDS)}, ${CREATED_PUSH_PARTS}`;
+
+const WEBHOOK_TEXTS = {
+  create: `with ${SPLIT}, ${createPushParts(PUSH_FROM.create)}, ${COUNTS.create} ${NO_GROUPS}`,
+  both: `with ${SPLIT}, ${createPushParts(PUSH_FROM.both)}, ${appendParts(APPENDS_FROM)}, ${COUNTS.both} ${HELD_GROUPS}`,
 };

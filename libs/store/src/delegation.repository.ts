@@ -53,6 +53,8 @@ export interface ClaimedDelegation extends DelegationLease {
   readonly failingMs: number;
   /** The caller in whose name the delegating task runs. */
   readonly owner: string;
+  /** Whether the peer has called this server by itself: it need not be asked so often. */
+  readonly callsBack: boolean;
   /** Whether a call still waits for it: the task is open, in that turn, and the call is recorded. */
   readonly isWanted: boolean;
 }
@@ -112,7 +114,7 @@ export class DelegationRepository {
          c.is_local as "isLocal", c.request, c.answers, c.relays, c.state, c.peer_task as "peerTask",
          coalesce(c.deadline <= now(), false) as "isPastDeadline", c.deadline, c.looks,
          coalesce(extract(epoch from now() - c.failing_since) * 1000, 0)::float8 as "failingMs",
-         coalesce(t.owner, '') as owner,
+         c.calls_back as "callsBack", coalesce(t.owner, '') as owner,
          (t.turn is not distinct from c.turn and t.state not in (3, 4, 5, 7) and j.turn is not null) as "isWanted"
        from c
        left join perdure.tasks t on t.tenant_id = c.tenant_id and t.id = c.task_id
@@ -167,12 +169,16 @@ export class DelegationRepository {
     return this.write(db, lease, `state = ${DelegationState.OVER}, look_at = null, is_held = false`, []);
   }
 
-  /** Gives leases back until the next look, which is at once where something has happened meanwhile. */
+  /**
+   * Gives leases back until the next look, which is at once where something has happened meanwhile, and not behind the
+   * deadline where that is still to come.
+   */
   async pause(db: Queryable, pauses: readonly DelegationPause[]): Promise<void> {
     await db.query(
       `with ${held('$1::text[], $2::uuid[], $3::uuid[], $4::int4[], $5::int4[], $6::bool[]', 'tenant, task, id, token, delay, failed')}
        update perdure.task_delegations d set is_held = false, is_hastened = false,
-         look_at = now() + case when d.is_hastened then 0 else l.delay end * interval '1 ms',
+         look_at = case when d.is_hastened then greatest(now(), d.hastened_at)
+           else least(now() + l.delay * interval '1 ms', case when d.deadline > now() then d.deadline end) end,
          failing_since = case when l.failed then coalesce(d.failing_since, now()) end
        from l where ${SAME}`,
       [

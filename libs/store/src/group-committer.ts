@@ -27,6 +27,8 @@ interface Item {
  * busy, what arrives meanwhile forms the next flush. A write that fails its fence or a constraint fails alone.
  */
 export class GroupCommitter {
+  /** Called after a commit that has brought deliveries for webhooks. */
+  onDeliveries: () => void = () => undefined;
   private readonly shard = randomInt(COUNT_SHARDS);
   private readonly connection: CommitterConnection;
   private readonly notices = new CommitNotices();
@@ -184,7 +186,8 @@ export class GroupCommitter {
     const { newTasks, groups } = grouped(items);
     const statement = commitStatement(newTasks, groups, { leaseMs: this.leaseMs, shard: this.shard });
     const { rows } = await this.connection.session.query<[number]>({ ...statement, rowMode: 'array' });
-    const held = new Set(rows.map(([i]) => i));
+    const held = new Set(rows.map(([i]) => Math.abs(i)));
+    if (newTasks.some(({ create }) => create.push) || rows.some(([i]) => i < 0)) this.onDeliveries();
     return groups.flatMap((group, i) => (held.has(i + 1) ? [] : group.items));
   }
 

@@ -1,3 +1,4 @@
+export { type CallbackRow } from './callback.repository.js';
 export { Database, type Queryable } from './database.js';
 export {
   type ClaimedDelegation,
@@ -22,6 +23,43 @@ export {
   WAITS,
 } from './operator.repository.js';
 export { type DueLane, type Lane, type OutboxJob } from './outbox.repository.js';
+export {
+  type NewPushConfig,
+  type PushConfigKey,
+  type PushConfigRow,
+  type PushSettings,
+} from './push-config.repository.js';
+export {
+  DeliveryCode,
+  type LaneCourse,
+  type LaneStep,
+  type PushAttempt,
+  type PushDelivery,
+  type PushResult,
+  type PushWork,
+  type StepOutcome,
+} from './push-delivery.repository.js';
+export { type BreakerTerms, type EndpointFailures, type EndpointHealth } from './push-endpoint.repository.js';
+export {
+  type PushEndpointKey,
+  type PushEndpointView,
+  type PushLaneKey,
+  type PushLease,
+  type PushUnderWay,
+} from './push-lane.repository.js';
+export {
+  type AttemptRow,
+  type DeliveryFilter,
+  type DeliveryKey,
+  type DeliveryRow,
+  type DeliveryState,
+  DELIVERY_STATES,
+  type EndpointRow,
+  type WebhookFilter,
+  type WebhookPosition,
+  type WebhookRow,
+} from './push-operator.repository.js';
+export { type LaneRow, type ResendRow } from './push-repair.repository.js';
 export { checkSchema, SchemaOutdatedError } from './schema-check.js';
 export { type NewSigningKey, type SigningKeyRow, SigningKeyRepository } from './signing-key.repository.js';
 export { type NewSignal, type SignalInbox, type WaitingSignal } from './signal.repository.js';

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { closePool } from '#platform';
+import { CallbackRepository } from './callback.repository.js';
 import { Database, type Queryable } from './database.js';
 import { DelegationRepository } from './delegation.repository.js';
 import { type GroupCommitter } from './group-committer.js';
@@ -7,6 +8,12 @@ import { IdempotencyRepository } from './idempotency.repository.js';
 import { LeaseRepository } from './lease.repository.js';
 import { OperatorRepository } from './operator.repository.js';
 import { OutboxRepository } from './outbox.repository.js';
+import { PushConfigRepository } from './push-config.repository.js';
+import { PushDeliveryRepository } from './push-delivery.repository.js';
+import { PushEndpointRepository } from './push-endpoint.repository.js';
+import { PushLaneRepository } from './push-lane.repository.js';
+import { PushOperatorRepository } from './push-operator.repository.js';
+import { PushRepairRepository } from './push-repair.repository.js';
 import { ResultRepository } from './result.repository.js';
 import { SignalRepository } from './signal.repository.js';
 import { SigningKeyRepository } from './signing-key.repository.js';
@@ -29,6 +36,13 @@ export class Store {
   readonly results = new ResultRepository();
   readonly signals = new SignalRepository();
   readonly delegations = new DelegationRepository();
+  readonly callbacks = new CallbackRepository();
+  readonly pushConfigs = new PushConfigRepository();
+  readonly pushDeliveries = new PushDeliveryRepository();
+  readonly pushLanes = new PushLaneRepository();
+  readonly pushEndpoints = new PushEndpointRepository();
+  readonly pushOperator = new PushOperatorRepository();
+  readonly pushRepairs = new PushRepairRepository();
   readonly idempotency = new IdempotencyRepository();
   readonly signingKeys = new SigningKeyRepository();
 

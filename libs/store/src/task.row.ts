@@ -30,6 +30,8 @@ export interface TaskRow {
   readonly signals: number;
   /** Whether the run has ended to wait for a signal. */
   readonly listens: boolean;
+  /** Whether webhooks are told of its events. */
+  readonly hasWebhooks: boolean;
 }
 
 /** A row with its snapshot. Many of them at once, or one for long, are a lot of memory. */
@@ -55,7 +57,8 @@ export const TASK_COLUMNS = `
   t.status_timestamp as "statusTimestamp", t.created_at as "createdAt", t.last_modified as "lastModified",
   t.last_sequence as "lastSequence", t.snapshot_sequence as "snapshotSequence", t.messages, t.inputs,
   t.turn, t.turn_input as "turnInput", t.lease_token::float8 as "leaseToken", t.lease_owner as "leaseOwner",
-  t.run_at as "runAt", t.attempt, t.lost, t.deadline, t.agent_version as "agentVersion", t.signals, t.listens`;
+  t.run_at as "runAt", t.attempt, t.lost, t.deadline, t.agent_version as "agentVersion", t.signals, t.listens,
+  t.push is not null as "hasWebhooks"`;
 
 /** The same for `WholeTaskRow`. */
 export const WHOLE_TASK_COLUMNS = `${TASK_COLUMNS}, t.snapshot`;

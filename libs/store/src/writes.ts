@@ -1,3 +1,5 @@
+import { type NewPushConfig } from './push-config.repository.js';
+
 /** A task to insert with its first message and its first events, in one commit. */
 export interface CreateWrite {
   readonly kind: 'create';
@@ -28,6 +30,8 @@ export interface CreateWrite {
   /** Holder of the lease that the run starts under at once; null leaves the task to the queue. */
   readonly leaseOwner: string | null;
   readonly idempotency: { readonly key: string; readonly requestHash: string } | null;
+  /** The webhook that comes with its message: its first event goes there too. */
+  readonly push?: NewPushConfig;
 }
 
 /** A recorded result of a durable call. */

@@ -8,6 +8,7 @@ export {
   type DelegationOrigin,
   isDelegated,
 } from './delegation-metadata.js';
+export { deliveryId, type DeliveryName, deliveryOf } from './delivery-id.js';
 export { EagerStart, type LocalWorker, type ReservedSlot } from './eager-start.js';
 export { OverLimitError } from './over-limit-error.js';
 export { type RunLimits, RunWriter } from './run-writer.js';
@@ -37,8 +38,27 @@ export {
   type TaskSignal,
   TaskSignals,
 } from './task-signals.js';
+export { CALLBACK_PATH, CALLBACK_SIGNALS, type CallbackAddress, TaskCallbacks } from './task-callbacks.js';
 export { TaskStreams } from './task-streams.js';
 export { topicKey } from './topic-key.js';
+export { PushArrivals } from './push-arrivals.js';
+export { PUSH_ABORT_SIGNALS, PushConfigs } from './push-configs.js';
+export { type OpenedPushConfig, openPushConfig } from './push-secrets.js';
 export { TaskSubmission } from './task-submission.js';
 export { TaskService } from './task.service.js';
 export { TaskViews } from './task-view.js';
+export { WebhookNotFoundError } from './webhook-not-found-error.js';
+export {
+  type DeliveryFilter,
+  type DeliveryKey,
+  DELIVERY_STATES,
+  type OperatedAttempt,
+  type OperatedDelivery,
+  type OperatedDeliveryLog,
+  type OperatedEndpoint,
+  type OperatedWebhook,
+  type WebhookFilter,
+  WebhookOperator,
+  type WebhookPosition,
+} from './webhook-operator.js';
+export { type ResendReport, WebhookRepair } from './webhook-repair.js';

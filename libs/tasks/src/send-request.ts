@@ -1,4 +1,4 @@
-import { type Agent, SCHEDULING_EXTENSION } from '#agents';
+import { type Agent, canPush, SCHEDULING_EXTENSION } from '#agents';
 import { type Config } from '#platform';
 import {
   A2AError,
@@ -12,7 +12,10 @@ import {
 } from '#protocol';
 import { createHash } from 'node:crypto';
 import { type CallRequest } from './claimed-run.js';
-import { type IdempotencyClaim, taskNotFound } from './task-journal.js';
+import { type CheckedPushConfig } from './push-config-check.js';
+import { type PushConfigs } from './push-configs.js';
+import { type IdempotencyClaim } from './task-journal.js';
+import { taskNotFound } from './task-not-found.js';
 import { taskPriority } from './task-priority.js';
 import { type TaskSchedule, taskSchedule } from './task-schedule.js';
 
@@ -26,6 +29,8 @@ export interface SendRequest {
   readonly schedule: TaskSchedule;
   /** 0 high, 1 normal, 2 low; undefined where the caller leaves it open. */
   readonly priority: number | undefined;
+  /** The webhook that is to be told of the task. */
+  readonly push: CheckedPushConfig | undefined;
 }
 
 /** Whether the caller says when the task is to begin or to have ended. */
@@ -42,7 +47,7 @@ export function checkSend(
   request: SendMessageRequest,
   context: CallContext,
   agent: Agent,
-  config: Pick<Config, 'maxPartsPerMessage'>,
+  { config, pushConfigs }: { readonly config: Pick<Config, 'maxPartsPerMessage'>; readonly pushConfigs: PushConfigs },
   now?: number,
 ): SendRequest {
   const { message, configuration, metadata } = request;
@@ -52,10 +57,12 @@ export function checkSend(
     violations.push(tooManyParts(message, config.maxPartsPerMessage));
   if (violations.length > 0) throw A2AError.invalidParams(violations);
   assertMediaTypes(message, agent);
-  if (configuration?.taskPushNotificationConfig) throw new A2AError('PUSH_NOTIFICATION_NOT_SUPPORTED');
   if (message.taskId !== '' && !isTaskId(message.taskId)) throw taskNotFound(message.taskId);
+  const webhook = configuration?.taskPushNotificationConfig;
+  if (webhook) assertPushes(agent);
   return {
     message,
+    push: webhook && pushConfigs.check(webhook, 'configuration.taskPushNotificationConfig', context),
     call: { metadata: metadata ?? {}, extensions: context.extensions, traceparent: context.traceparent },
     historyLength: checkHistoryLength(configuration?.historyLength, 'configuration.historyLength'),
     returnImmediately: configuration?.returnImmediately ?? false,
@@ -63,6 +70,11 @@ export function checkSend(
     schedule: taskSchedule(metadata, now),
     priority: taskPriority(metadata),
   };
+}
+
+/** @throws A2AError PUSH_NOTIFICATION_NOT_SUPPORTED. */
+export function assertPushes(agent: Agent): void {
+  if (!canPush(agent)) throw new A2AError('PUSH_NOTIFICATION_NOT_SUPPORTED');
 }
 
 /** Task ids are UUIDs of this server's making: any other text names no task. */

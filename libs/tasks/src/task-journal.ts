@@ -29,11 +29,14 @@ import {
 } from '#store';
 import { type CallRequest, type ClaimedRun, encodeRequest } from './claimed-run.js';
 import { encodeEvent } from './encoded-event.js';
+import { type CheckedPushConfig } from './push-config-check.js';
+import { type PushConfigs } from './push-configs.js';
 import { isLonger } from './text-size.js';
 import { agentMessage, statusEvent, taskEvent, taskStatus, workingEvent } from './task-events.js';
 import { newTaskId } from './task-id.js';
 import { NORMAL_PRIORITY } from './task-priority.js';
 import { type TaskSchedule } from './task-schedule.js';
+import { taskNotFound } from './task-not-found.js';
 import { DELEGATION_SIGNALS } from './task-delegations.js';
 import { type TaskStreams } from './task-streams.js';
 import { taskTimes } from './task-view.js';
@@ -67,6 +70,8 @@ export interface Submission {
   readonly taskId?: string;
   /** Holder of a reserved slot; null leaves the task to the queue. */
   readonly leaseOwner: string | null;
+  /** The webhook that is to be told of the task. */
+  readonly push?: CheckedPushConfig;
 }
 
 /** A new task, as of event 1, and the run that begins with it, where its submitter has reserved a slot. */
@@ -78,6 +83,8 @@ export interface NewTask {
   readonly committed: Promise<void>;
   /** Tells of the run once more: to those who watch the task only since its commit. */
   readonly announce: () => void;
+  /** The secret of the webhook that has come with the message. */
+  readonly webhookSecret?: string;
 }
 
 /** What became of a message to an existing task. */
@@ -86,6 +93,8 @@ export interface AcceptedInput {
   readonly sequence: number;
   /** The lease under which the submitter's slot now has to run the task; undefined where something else runs it. */
   readonly lease?: Lease;
+  /** The secret of the webhook that has come with the message. */
+  readonly webhookSecret?: string;
 }
 
 /**
@@ -98,6 +107,7 @@ export class TaskJournal {
     private readonly streams: TaskStreams,
     private readonly signals: Signals,
     private readonly config: Pick<Config, 'leaseMs' | 'maxMessageBytes'>,
+    private readonly pushConfigs: PushConfigs,
   ) {}
 
   /**
@@ -118,6 +128,7 @@ export class TaskJournal {
     const lease = { tenantId, taskId, token: 1 };
     const deadline = deadlineOf(submission, at);
     const text = this.messageText(message);
+    const webhook = submission.push && this.pushConfigs.ofNewTask(lease, submission.push, owner);
     const announce = () => start && this.streams.publish(lease, [{ sequence: 2, ...start }]);
     const committed = this.store.committer
       .submit({
@@ -139,6 +150,7 @@ export class TaskJournal {
         priority: submission.priority ?? NORMAL_PRIORITY,
         leaseOwner,
         idempotency: submission.idempotency,
+        push: webhook?.config,
       })
       .then(
         () => (start ? announce() : this.signalOutbox()),
@@ -149,10 +161,11 @@ export class TaskJournal {
       );
     task.history.push(message);
     const accepted = { ...task, history: [message], artifacts: [] };
-    if (!start) return { key: lease, task: accepted, committed, announce };
+    const webhookSecret = webhook?.secret;
+    if (!start) return { key: lease, task: accepted, committed, announce, webhookSecret };
     applyEvent(task, start.response);
     return {
-      ...{ key: lease, task: accepted, committed, announce },
+      ...{ key: lease, task: accepted, committed, announce, webhookSecret },
       run: {
         ...{ lease, owner, task, deadline, agent: agent.id, sequence: 2, createdAt: at, turn: 1, turnInput: 1 },
         ...{ inputs: [{ message, text, request }], records: [], attempt: 0, lost: 0, accepted: committed },
@@ -172,10 +185,13 @@ export class TaskJournal {
       // First of all: a repeated call is answered like the first one, whatever has become of the task since.
       await this.claimKey(tx, row, submission);
       assertOpen(row, submission.message);
-      return this.takeInput(tx, row, submission);
+      const webhook = submission.push && (await this.addWebhook(tx, row, submission.push, submission.owner));
+      const taken = await this.takeInput(tx, row, submission);
+      return { ...taken, webhookSecret: webhook?.secret, hasWebhooks: row.hasWebhooks || webhook !== undefined };
     });
-    const { update, interrupted, queued } = accepted;
+    const { update, interrupted, queued, hasWebhooks } = accepted;
     if (update) this.streams.publish(key, [update]);
+    if (update && hasWebhooks) this.pushConfigs.arrivals.announce();
     if (interrupted) this.signals.publish(ABORT_SIGNALS, topicKey(key));
     if (queued) this.signalOutbox();
     return accepted;
@@ -229,6 +245,11 @@ export class TaskJournal {
   /** Tells the relays that there are new jobs in the outbox. */
   signalOutbox(): void {
     this.signals.publish(OUTBOX_SIGNALS);
+  }
+
+  /** Before the message is taken in, so that it is told of what that leads to. */
+  private addWebhook(tx: Queryable, row: TaskRow, checked: CheckedPushConfig, owner: string) {
+    return this.pushConfigs.put(tx, row, { checked, owner, unnamed: row.id });
   }
 
   private async takeInput(tx: Queryable, row: TaskRow, submission: Submission) {
@@ -315,19 +336,15 @@ export class TaskJournal {
       await this.store.tasks.changeFromOutside(tx, row, change, runAfter);
       if (runAfter) await this.store.outbox.add(tx, key);
       await this.store.delegations.hasten(tx, [key]);
-      return { sequence: row.lastSequence + 1, response, text };
+      return { sequence: row.lastSequence + 1, response, text, hasWebhooks: row.hasWebhooks };
     });
     if (!update) return;
     this.streams.publish(key, [update]);
+    if (update.hasWebhooks) this.pushConfigs.arrivals.announce();
     this.signals.publish(ABORT_SIGNALS, topicKey(key));
     this.signals.publish(DELEGATION_SIGNALS, topicKey(key));
     if (runAfter) this.signalOutbox();
   }
-}
-
-/** The answer for a task that is not there, and for one that is not the caller's. */
-export function taskNotFound(taskId: string): A2AError {
-  return new A2AError('TASK_NOT_FOUND', { metadata: { taskId } });
 }
 
 /** The agent's own limit counts from the start; the earlier one holds. */

@@ -14,7 +14,8 @@ import {
 import { comparePlaces, placeText } from './journal-place.js';
 import { RepairRefusedError } from './repair-refused-error.js';
 import { isTaskId } from './send-request.js';
-import { taskNotFound, type TaskJournal } from './task-journal.js';
+import { type TaskJournal } from './task-journal.js';
+import { taskNotFound } from './task-not-found.js';
 import { type Repair, type TaskRepair } from './task-repair.js';
 import { type TaskSignals } from './task-signals.js';
 

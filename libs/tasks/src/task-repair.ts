@@ -6,6 +6,7 @@ import { type CallPlace, type OperatorRow, type RecordSummary, type Store, type 
 import { decodeRequest } from './claimed-run.js';
 import { encodeEvent } from './encoded-event.js';
 import { isFrom, placeText } from './journal-place.js';
+import { type PushArrivals } from './push-arrivals.js';
 import { RepairRefusedError } from './repair-refused-error.js';
 import { agentMessage, statusEvent, taskStatus } from './task-events.js';
 import { ABORT_SIGNALS, OUTBOX_SIGNALS } from './task-journal.js';
@@ -55,6 +56,7 @@ export class TaskRepair {
       readonly agents: AgentRegistry;
       readonly streams: TaskStreams;
       readonly signals: Signals;
+      readonly arrivals: PushArrivals;
       readonly config: Pick<Config, 'maxEventsPerTask'>;
     },
   ) {}
@@ -72,6 +74,7 @@ export class TaskRepair {
     });
     if (dryRun) return plan.text;
     if (update) this.parts.streams.publish(key, [update]);
+    if (update && row.hasWebhooks) this.parts.arrivals.announce();
     if (row.leaseOwner !== null) this.parts.signals.publish(ABORT_SIGNALS, topicKey(key));
     this.parts.signals.publish(OUTBOX_SIGNALS);
     return plan.text;

@@ -3,7 +3,8 @@ import { A2AError, isTerminal, jsonViolation } from '#protocol';
 import { type NewSignal, type Store, type TaskKey, type TaskRow } from '#store';
 import { type EagerStart } from './eager-start.js';
 import { isTaskId } from './send-request.js';
-import { OUTBOX_SIGNALS, taskNotFound } from './task-journal.js';
+import { OUTBOX_SIGNALS } from './task-journal.js';
+import { taskNotFound } from './task-not-found.js';
 import { topicKey } from './topic-key.js';
 
 /** Where runs are told that their task has a new signal, by `tenant/task`. */

@@ -13,6 +13,8 @@ import {
 import { type ClaimedRun, type RunLoader } from './claimed-run.js';
 import { answerDirectly } from './direct-answers.js';
 import { type EagerStart, type ReservedSlot } from './eager-start.js';
+import { type CheckedPushConfig } from './push-config-check.js';
+import { type PushConfigs } from './push-configs.js';
 import { type SendRequest } from './send-request.js';
 import { type Submission, type TaskJournal } from './task-journal.js';
 import { refusePriority } from './task-priority.js';
@@ -36,6 +38,8 @@ export interface SubmittedTask {
   readonly committed?: Promise<void>;
   /** Starts the run that the submission has claimed, where it has; the caller does so once it watches the task. */
   readonly start: () => void;
+  /** The secret of the webhook that has come with the message. */
+  readonly webhookSecret?: string;
 }
 
 /** Brings a message to where it belongs: `respond`, a new task, an existing one, or what its idempotency key stands for. */
@@ -47,6 +51,7 @@ export class TaskSubmission {
       readonly eager: EagerStart;
       readonly backlog: TenantBacklog;
       readonly loader: RunLoader;
+      readonly pushConfigs: PushConfigs;
     },
     private readonly config: Pick<Config, 'maxEventBytes' | 'maxPartsPerMessage'>,
   ) {}
@@ -128,9 +133,10 @@ export class TaskSubmission {
       taskId: context.namedTask,
       schedule: send.schedule,
       priority: send.priority,
+      push: send.push,
     };
     if (send.message.taskId !== '') return this.acceptInput(submission, slot);
-    const { key, task, committed, run, announce } = this.parts.journal.create(submission);
+    const { key, task, committed, run, announce, webhookSecret } = this.parts.journal.create(submission);
     // A key or a name may turn out to stand for an earlier task. Else the run begins beside the commit: most often what
     // it writes first is committed together with the task.
     const isAwaited = submission.idempotency !== null || submission.taskId !== undefined;
@@ -139,21 +145,22 @@ export class TaskSubmission {
       if (isAwaited) announce();
       if (run) slot?.start(run);
     };
-    return { kind: 'task' as const, key, sequence: 1, task, committed, start, runs: run !== undefined };
+    const runs = run !== undefined;
+    return { kind: 'task' as const, key, sequence: 1, task, committed, start, runs, webhookSecret };
   }
 
   private async acceptInput(submission: Submission, slot?: ReservedSlot) {
     refuseSchedule(submission.schedule);
     refusePriority(submission.priority);
     const key = { tenantId: submission.tenantId, taskId: submission.message.taskId.toLowerCase() };
-    const { sequence, lease } = await this.parts.journal.acceptInput({
+    const { sequence, lease, webhookSecret } = await this.parts.journal.acceptInput({
       ...submission,
       message: { ...submission.message, taskId: key.taskId },
     });
     // The message is accepted, whatever happens now: a lease that nothing runs under ends, and the task is taken up then.
     const run = lease && slot ? await this.claimed(key, lease.token).catch(() => undefined) : undefined;
     const start = () => run && slot?.start(run);
-    return { kind: 'task' as const, key, sequence, start, runs: run !== undefined };
+    return { kind: 'task' as const, key, sequence, start, runs: run !== undefined, webhookSecret };
   }
 
   /** Undefined where the lease is gone already: then its new holder runs the task. */
@@ -180,7 +187,7 @@ export class TaskSubmission {
   /** What the call's idempotency key stands for already. */
   private async earlier(
     agent: Agent,
-    { idempotency }: SendRequest,
+    { idempotency, push }: SendRequest,
     context: CallContext,
   ): Promise<Submitted | undefined> {
     if (!idempotency) return undefined;
@@ -189,17 +196,24 @@ export class TaskSubmission {
     if (record.requestHash !== idempotency.requestHash) {
       throw A2AError.invalidParams('Idempotency-Key', 'was used before for another request');
     }
-    return this.submittedBefore(record, context);
+    return this.submittedBefore(record, context, push);
   }
 
-  private async submittedBefore(record: IdempotencyRecord, { tenant }: CallContext): Promise<Submitted | undefined> {
+  private async submittedBefore(
+    record: IdempotencyRecord,
+    { tenant }: CallContext,
+    push: CheckedPushConfig | undefined,
+  ): Promise<Submitted | undefined> {
     if (record.taskId === null) {
       const message = fromJson(MessageSchema, JSON.parse(record.response ?? '{}') as JsonValue);
       return { kind: 'answer', message };
     }
     const key = { tenantId: tenant, taskId: record.taskId };
     const row = await this.store.tasks.find(this.store.db, key);
-    return row && { kind: 'task', key, sequence: row.lastSequence, start: () => undefined };
+    if (!row) return undefined;
+    // The answer that had it may be the one that was lost.
+    const webhookSecret = push && (await this.parts.pushConfigs.secretOf({ ...key, id: push.id || key.taskId }));
+    return { kind: 'task', key, sequence: row.lastSequence, start: () => undefined, webhookSecret };
   }
 }
 

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
+import { type Empty, EmptySchema, type Timestamp, timestampDate } from '@bufbuild/protobuf/wkt';
 import { type Agent, type AgentRegistry, canStream } from '#agents';
 import { type Config } from '#platform';
 import {
@@ -7,9 +7,13 @@ import {
   type A2AOperations,
   type CallContext,
   type CancelTaskRequest,
+  type DeleteTaskPushNotificationConfigRequest,
+  type GetTaskPushNotificationConfigRequest,
   type GetTaskRequest,
   isSettled,
   isTerminal,
+  type ListTaskPushNotificationConfigsRequest,
+  type ListTaskPushNotificationConfigsResponse,
   type ListTasksRequest,
   type ListTasksResponse,
   ListTasksResponseSchema,
@@ -21,14 +25,17 @@ import {
   type StreamResponse,
   type SubscribeToTaskRequest,
   type Task,
+  type TaskPushNotificationConfig,
   TaskSchema,
   TaskState,
 } from '#protocol';
 import { type Store, type TaskFilter, type TaskKey } from '#store';
 import { decodePageToken, encodePageToken } from './page-token.js';
-import { checkHistoryLength, checkSend, isTaskId, namesTimes } from './send-request.js';
+import { type PushConfigs } from './push-configs.js';
+import { assertPushes, checkHistoryLength, checkSend, isTaskId, namesTimes } from './send-request.js';
 import { messageEvent, stateOf, taskEvent } from './task-events.js';
-import { taskNotFound, type TaskJournal } from './task-journal.js';
+import { type TaskJournal } from './task-journal.js';
+import { taskNotFound } from './task-not-found.js';
 import { type TaskStreams } from './task-streams.js';
 import { type SubmittedTask, type TaskSubmission } from './task-submission.js';
 import { type TaskSubscription } from './task-subscription.js';
@@ -49,6 +56,7 @@ export class TaskService implements A2AOperations {
       readonly journal: TaskJournal;
       readonly streams: TaskStreams;
       readonly views: TaskViews;
+      readonly pushConfigs: PushConfigs;
       readonly config: Pick<Config, 'maxPartsPerMessage' | 'pageSizeMax' | 'blockingTimeoutMs'>;
     },
   ) {}
@@ -65,6 +73,7 @@ export class TaskService implements A2AOperations {
     const settled = answersNow ? undefined : this.settled(submitted, context.signal);
     submitted.start();
     await submitted.committed;
+    tellSecret(submitted, context);
     context.waits?.();
     const task = settled ? await settled : submitted.task;
     return taskResponse(task ? withHistory(task, send.historyLength) : await this.read(key, send.historyLength));
@@ -78,7 +87,7 @@ export class TaskService implements A2AOperations {
     try {
       const submitted = await this.parts.submission.submit(agent, send, context);
       if (submitted.kind === 'answer') yield { sequence: 0, message: messageEvent(submitted.message) };
-      else yield* this.submittedTask(submitted, send.historyLength, context.signal);
+      else yield* this.submittedTask(submitted, send.historyLength, context);
     } finally {
       giveRoomBack();
     }
@@ -121,10 +130,48 @@ export class TaskService implements A2AOperations {
     }
   }
 
-  createTaskPushNotificationConfig = refusePush;
-  getTaskPushNotificationConfig = refusePush;
-  listTaskPushNotificationConfigs = refusePush;
-  deleteTaskPushNotificationConfig = refusePush;
+  /**
+   * Has a webhook told of the task's events from now on, also where it has ended. One of the same id gets other settings. Its
+   * secret goes to `context.onWebhookSecret`, and is told once.
+   */
+  async createTaskPushNotificationConfig(
+    request: TaskPushNotificationConfig,
+    context: CallContext,
+  ): Promise<TaskPushNotificationConfig> {
+    const pushConfigs = this.pushConfigs(context);
+    const checked = pushConfigs.check(request, '', context);
+    const key = await this.ownKey(request.taskId, context);
+    const { config, secret } = await pushConfigs.set(key, checked, context);
+    context.onWebhookSecret?.(secret);
+    return config;
+  }
+
+  async getTaskPushNotificationConfig(
+    request: GetTaskPushNotificationConfigRequest,
+    context: CallContext,
+  ): Promise<TaskPushNotificationConfig> {
+    const pushConfigs = this.pushConfigs(context);
+    return pushConfigs.get({ ...(await this.ownKey(request.taskId, context)), id: request.id });
+  }
+
+  async listTaskPushNotificationConfigs(
+    request: ListTaskPushNotificationConfigsRequest,
+    context: CallContext,
+  ): Promise<ListTaskPushNotificationConfigsResponse> {
+    const pushConfigs = this.pushConfigs(context);
+    const pageSize = request.pageSize === 0 ? this.parts.config.pageSizeMax : this.pageSize(request);
+    return pushConfigs.list(await this.ownKey(request.taskId, context), { pageSize, pageToken: request.pageToken });
+  }
+
+  /** When it answers nothing is being sent to the webhook, and nothing will be; one that is not there is none to the same effect. */
+  async deleteTaskPushNotificationConfig(
+    request: DeleteTaskPushNotificationConfigRequest,
+    context: CallContext,
+  ): Promise<Empty> {
+    const pushConfigs = this.pushConfigs(context);
+    await pushConfigs.drop({ ...(await this.ownKey(request.taskId, context)), id: request.id }, context.signal);
+    return create(EmptySchema);
+  }
 
   async getExtendedAgentCard(): Promise<never> {
     throw new A2AError('UNSUPPORTED_OPERATION', { message: 'The agent has no extended agent card' });
@@ -132,7 +179,15 @@ export class TaskService implements A2AOperations {
 
   private checked(request: SendMessageRequest, context: CallContext, now: number | undefined) {
     const agent = this.agent(context);
-    return { agent, send: checkSend(request, context, agent, this.parts.config, now) };
+    return { agent, send: checkSend(request, context, agent, this.parts, now) };
+  }
+
+  /** First of all: who has none refuses all that is asked of them. */
+  private pushConfigs(context: CallContext): PushConfigs {
+    const { pushConfigs } = this.parts;
+    assertPushes(this.agent(context));
+    pushConfigs.assertOn();
+    return pushConfigs;
   }
 
   /** Milliseconds since 1970, by the clock that decides when the task begins and ends. */
@@ -196,16 +251,17 @@ export class TaskService implements A2AOperations {
   private async *submittedTask(
     submitted: SubmittedTask,
     historyLength: number | undefined,
-    signal: AbortSignal,
+    context: CallContext,
   ): Updates {
     const { key, sequence, task } = submitted;
     const subscription = this.parts.streams.subscribe(key, sequence);
     submitted.start();
     try {
       await submitted.committed;
+      tellSecret(submitted, context);
       if (task) yield { sequence, message: taskEvent(withHistory(task, historyLength)) };
       else if (yield* this.snapshot(key, subscription, historyLength)) return;
-      yield* this.follow(subscription, signal);
+      yield* this.follow(subscription, context.signal);
     } finally {
       subscription.close();
     }
@@ -256,7 +312,7 @@ export class TaskService implements A2AOperations {
     return taskEvent({ ...response.payload.value, history: first ? [messageOf(first.message)] : [] });
   }
 
-  private pageSize({ pageSize }: ListTasksRequest): number {
+  private pageSize({ pageSize }: { readonly pageSize?: number }): number {
     const { pageSizeMax } = this.parts.config;
     if (pageSize === undefined) return Math.min(PAGE_SIZE, pageSizeMax);
     if (pageSize < 1 || pageSize > pageSizeMax)
@@ -317,6 +373,6 @@ function endedTask({ taskId }: TaskKey): A2AError {
   });
 }
 
-async function refusePush(): Promise<never> {
-  throw new A2AError('PUSH_NOTIFICATION_NOT_SUPPORTED');
+function tellSecret({ webhookSecret }: SubmittedTask, { onWebhookSecret }: CallContext): void {
+  if (webhookSecret !== undefined) onWebhookSecret?.(webhookSecret);
 }

@@ -207,6 +207,102 @@ const SPOILED: readonly [what: string, spoil: (history: History) => void, kind: 
     'slow recovery',
     '11000 ms',
   ],
+  [
+    'a webhook is never told of an event',
+    ({ webhooks }) => void webhooks.arrivals.splice(7, 1),
+    'webhook lost',
+    'event 5 of 5 was never acknowledged',
+  ],
+  [
+    'a webhook is told of an event, and never says that it has it',
+    ({ webhooks }) => void (webhooks.arrivals[7]!.acknowledged = undefined),
+    'webhook lost',
+    'event 5 of 5',
+  ],
+  ['a webhook is forgotten', ({ database }) => void database.hooks.shift(), 'webhook lost', 'is not there'],
+  [
+    'a task does not know of its webhook',
+    ({ database }) => void (database.hooks[0]!.after = null),
+    'webhook lost',
+    'is not there',
+  ],
+  [
+    'a webhook is deleted that nobody wanted to delete',
+    ({ database }) => void (database.hooks[0]!.isDropped = true),
+    'webhook lost',
+    'is not there',
+  ],
+  [
+    'two events come to a webhook in the wrong order',
+    ({ webhooks }) => void webhooks.arrivals.push(...webhooks.arrivals.splice(4, 1)),
+    'webhook disorder',
+    'event 4 came after event 2',
+  ],
+  [
+    'an event comes to a webhook before it has acknowledged the one before',
+    ({ webhooks }) => void (webhooks.arrivals[2]!.acknowledged = 5),
+    'webhook disorder',
+    'event 3 came before event 2 was acknowledged',
+  ],
+  [
+    'a webhook is told of what was before it',
+    ({ webhooks }) => {
+      webhooks.arrivals[3]!.id = webhooks.arrivals[3]!.id.replace(/2$/, '1');
+    },
+    'webhook disorder',
+    'event 1 is from before the webhook',
+  ],
+  [
+    'an event comes to a webhook again under another id',
+    ({ webhooks }) => {
+      webhooks.arrivals[2]!.id = webhooks.arrivals[3]!.id;
+    },
+    'webhook changed',
+    'is not of',
+  ],
+  [
+    'an event comes to a webhook again with other bytes',
+    ({ webhooks }) => void (webhooks.arrivals[2]!.body += ' '),
+    'webhook changed',
+    'came with other bytes',
+  ],
+  [
+    'a webhook is told something else than the log says',
+    ({ webhooks }) => void (webhooks.arrivals[4]!.body = webhooks.arrivals[3]!.body),
+    'webhook changed',
+    'the log has',
+  ],
+  [
+    'a webhook of 0.3 is told of another state',
+    ({ webhooks }) =>
+      void (webhooks.arrivals[4]!.body = JSON.stringify({ kind: 'task', id: TASK, status: { state: 'completed' } })),
+    'webhook changed',
+    'TASK_STATE_COMPLETED',
+  ],
+  [
+    'a delivery is not signed with the secret of its webhook',
+    ({ webhooks }) => void (webhooks.arrivals[2]!.timestamp = '1700000001'),
+    'webhook forged',
+    'is not signed with its secret',
+  ],
+  [
+    'a delivery has the token of another webhook',
+    ({ webhooks }) => void (webhooks.arrivals[2]!.token = 'hook-2'),
+    'webhook forged',
+    'has the token "hook-2"',
+  ],
+  [
+    'a request goes to another address',
+    ({ webhooks }) => void (webhooks.arrivals[2]!.hook = 'elsewhere'),
+    'webhook forged',
+    "which is nobody's",
+  ],
+  [
+    'a webhook is told of something after it was deleted',
+    ({ webhooks }) => void (webhooks.hooks[1]!.goneAfter = 5),
+    'webhook after its end',
+    'came after the answer to the deletion',
+  ],
 ];
 
 describe('the checks', () => {

@@ -5,6 +5,7 @@ import { ends, outcomes } from './outcomes.js';
 import { records } from './records.js';
 import { recovery } from './recovery.js';
 import { sequences } from './sequences.js';
+import { webhooks } from './webhooks.js';
 
 /** By what they look at. */
 export const CHECKS: Readonly<Record<string, Check>> = {
@@ -16,6 +17,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
   records,
   leases,
   recovery,
+  webhooks,
 };
 
 /** Everything that must not be in the history. */

@@ -9,6 +9,43 @@ export interface ChaosHistory {
   readonly kills: readonly Kill[];
   /** When no worker could have taken anything over. */
   readonly standstills: readonly Interval[];
+  readonly webhooks: WebhookHistory;
+}
+
+/** What the clients asked to be told of, and what came. */
+export interface WebhookHistory {
+  readonly hooks: readonly Hook[];
+  /** In the order in which they came. */
+  readonly arrivals: readonly Arrival[];
+}
+
+/** A webhook that a client asked for. */
+export interface Hook {
+  /** For the client; the path of its URL, and its token. */
+  readonly id: string;
+  /** Empty where the message that brought it was never taken. */
+  readonly task: string;
+  /** What its deliveries are signed with; undefined where no answer has told, or there may be another one. */
+  readonly secret?: string;
+  /** A client has asked for its end. */
+  readonly isDropped: boolean;
+  /** How many arrivals there were when the answer to that came. */
+  readonly goneAfter?: number;
+}
+
+/** A request that came to the receiver. */
+export interface Arrival {
+  /** The path that it was sent to. */
+  readonly hook: string;
+  /** Its headers. */
+  readonly id: string;
+  readonly timestamp: string;
+  readonly signature: string;
+  readonly token: string;
+  /** Undefined where its sender died halfway. */
+  readonly body?: string;
+  /** How many arrivals there were when it was answered with success, as a whole; undefined where it was not. */
+  readonly acknowledged?: number;
 }
 
 /** What the clients did and were told. */
@@ -89,6 +126,7 @@ export interface DatabaseHistory {
   readonly inputs: readonly StoredInput[];
   /** In the order in which they happened. */
   readonly leases: readonly LeaseChange[];
+  readonly hooks: readonly StoredHook[];
   readonly tampering: readonly Tampering[];
 }
 
@@ -141,6 +179,17 @@ export interface LeaseChange {
   readonly at: number;
 }
 
+/** A webhook by the transactions that made it, and ended it. */
+export interface StoredHook {
+  /** The engine's own name for it. */
+  readonly uid: string;
+  readonly id: string;
+  readonly task: string;
+  /** The number of the task's newest event before it; null where its task does not know of it. */
+  readonly after: number | null;
+  readonly isDropped: boolean;
+}
+
 /** Somebody changed what nobody may change. */
 export interface Tampering {
   readonly task: string;
@@ -177,7 +226,12 @@ export type ViolationKind =
   | 'gap'
   | 'stale write'
   | 'end changed'
-  | 'slow recovery';
+  | 'slow recovery'
+  | 'webhook lost'
+  | 'webhook disorder'
+  | 'webhook changed'
+  | 'webhook forged'
+  | 'webhook after its end';
 
 /** Finds what must not be in a history. */
 export type Check = (history: ChaosHistory) => Violation[];

@@ -1,19 +1,19 @@
+import { Webhook } from 'standardwebhooks';
 import { type Plan } from '../plan.js';
-import { type ChaosHistory } from './history.js';
+import { type Arrival, type ChaosHistory } from './history.js';
 
 export const TASK = '00000000-0000-4000-8000-000000000001';
 
 /**
  * A small history in which all is as it should be: a task of two steps, whose first worker (process 11) is killed in the middle
- * and whose second one (process 22) goes on, with a reader that moves from one stream to another.
+ * and whose second one (process 22) goes on, with a reader that moves from one stream to another, and two
+ * webhooks: one that came with the message, and is told of the second event twice, and one that was made and deleted later.
  */
 export function soundHistory(): Mutable<ChaosHistory> {
   const status = (sequence: number, text: string, run: string) => ({
     task: TASK,
     sequence,
-    event: JSON.stringify({
-      statusUpdate: { status: { state: 'TASK_STATE_WORKING', message: { parts: [{ text, metadata: { run } }] } } },
-    }),
+    event: JSON.stringify(statusEvent(text, run)),
   });
   const end = { state: 'TASK_STATE_COMPLETED', message: { parts: [{ text: 'done', metadata: { run: 'run-2' } }] } };
   return {
@@ -90,12 +90,51 @@ export function soundHistory(): Mutable<ChaosHistory> {
         { task: TASK, token: 2, owner: 'host/22/b', sequence: 3, at: 8_000 },
         { task: TASK, token: 2, owner: null, sequence: 4, at: 9_000 },
       ],
+      hooks: [
+        { uid: UID, id: 'hook-1', task: TASK, after: 0, isDropped: false },
+        { uid: LATER_UID, id: 'hook-2', task: TASK, after: 1, isDropped: true },
+      ],
       tampering: [],
     },
     kills: [{ at: 2_000, pid: 11, process: 'worker-1' }],
     standstills: [],
+    webhooks: {
+      hooks: [
+        { id: 'hook-1', task: TASK, secret: SECRET, isDropped: false },
+        { id: 'hook-2', task: TASK, isDropped: true, goneAfter: 7 },
+      ],
+      arrivals: [
+        arrival('hook-1', `${UID}_1`, { task: { id: TASK } }, 1),
+        arrival('hook-1', `${UID}_2`, statusEvent('step 1', 'run-1')),
+        arrival('hook-1', `${UID}_2`, statusEvent('step 1', 'run-1'), 3),
+        arrival('hook-2', `${LATER_UID}_2`, statusEvent('step 1', 'run-1'), 4),
+        arrival('hook-1', `${UID}_3`, { artifactUpdate: ARTIFACT }, 5),
+        // Its sender has died halfway.
+        { ...arrival('hook-2', `${LATER_UID}_3`, {}), body: undefined },
+        arrival('hook-1', `${UID}_4`, statusEvent('step 2', 'run-2'), 7),
+        arrival('hook-1', `${UID}_5`, { statusUpdate: { status: end } }, 8),
+      ],
+    },
   };
 }
+
+function statusEvent(text: string, run: string) {
+  return {
+    statusUpdate: { status: { state: 'TASK_STATE_WORKING', message: { parts: [{ text, metadata: { run } }] } } },
+  };
+}
+
+function arrival(hook: string, id: string, event: object, acknowledged?: number): Mutable<Arrival> {
+  const body = JSON.stringify(event);
+  const signature = new Webhook(SECRET).sign(id, new Date(SIGNED_S * 1_000), body);
+  return { hook, id, timestamp: String(SIGNED_S), signature, token: hook, body, acknowledged };
+}
+
+const UID = '00000000-0000-4000-8000-00000000000a';
+const LATER_UID = '00000000-0000-4000-8000-00000000000b';
+const SECRET = 'whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz';
+/** Seconds since 1970. */
+const SIGNED_S = 1_700_000_000;
 
 const PLAN: Mutable<Plan> = {
   journey: 'steps',

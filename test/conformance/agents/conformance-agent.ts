@@ -6,6 +6,8 @@ export interface Switches {
   readonly default?: boolean;
   /** Off: the card has no streaming, and streams are refused. */
   readonly streaming?: boolean;
+  /** Off: the card has no pushNotifications, and webhooks are refused. */
+  readonly pushNotifications?: boolean;
   /** On: the card demands the extension of the kit's CORE-CAP-004. */
   readonly requiredExtension?: boolean;
   /** On: parts of every media type are taken, as the kit's CORE-SEND-003 wants it and the specification does not. */
@@ -19,6 +21,7 @@ export const REQUIRED_EXTENSION = 'urn:a2a:tck:required-extension';
 export function switchesOf(environment: Readonly<Record<string, string | undefined>>): Switches {
   return {
     streaming: environment.ITK_ACTS_REDUCED_CAPABILITIES !== '1',
+    pushNotifications: environment.ITK_ACTS_REDUCED_CAPABILITIES !== '1',
     requiredExtension: environment.TCK_REQUIRED_EXTENSION === '1',
     anyMediaType: environment.TCK_ANY_MEDIA_TYPE === '1',
   };
@@ -26,7 +29,7 @@ export function switchesOf(environment: Readonly<Record<string, string | undefin
 
 /** An agent that behaves as the kits ask: see behaviours.ts. */
 export function conformanceAgent(switches: Switches): AgentDefinition {
-  const { requiredExtension = false, anyMediaType = false, streaming = true } = switches;
+  const { requiredExtension = false, anyMediaType = false, streaming = true, pushNotifications = true } = switches;
   return defineAgent({
     card: {
       name: 'Conformance',
@@ -44,6 +47,7 @@ export function conformanceAgent(switches: Switches): AgentDefinition {
       ],
       capabilities: {
         streaming,
+        pushNotifications,
         extensions: requiredExtension
           ? [{ uri: REQUIRED_EXTENSION, description: 'Must be asked for.', required: true }]
           : [],

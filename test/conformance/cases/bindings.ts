@@ -11,7 +11,9 @@ async function errorsOf({ client, at }: World): Promise<Record<string, ProtocolE
   return {
     TASK_NOT_FOUND: await refusal(client.call('GetTask', { id: UNKNOWN_ID })),
     TASK_NOT_CANCELABLE: await refusal(client.call('CancelTask', { id })),
-    PUSH_NOTIFICATION_NOT_SUPPORTED: await refusal(client.call('ListTaskPushNotificationConfigs', { taskId: id })),
+    PUSH_NOTIFICATION_NOT_SUPPORTED: await refusal(
+      at('reduced').call('ListTaskPushNotificationConfigs', { taskId: id }),
+    ),
     UNSUPPORTED_OPERATION: await refusal(client.call('SendMessage', sending('x', { taskId: id }))),
     CONTENT_TYPE_NOT_SUPPORTED: await refusal(client.call('SendMessage', sending([{ text: 'x', mediaType: 'a/b' }]))),
     EXTENSION_SUPPORT_REQUIRED: await refusal(at('extended').call('ListTasks')),

@@ -69,7 +69,7 @@ export const CARD_CASES: readonly ConformanceCase[] = [
       for (const field of REQUIRED) expect(card).toHaveProperty(field);
       expect(card).toMatchObject({
         name: 'Conformance',
-        capabilities: { streaming: true, pushNotifications: false, extendedAgentCard: false },
+        capabilities: { streaming: true, pushNotifications: true, extendedAgentCard: false },
       });
       for (const skill of card.skills!)
         expect(skill).toMatchObject({ id: /./, name: /./, description: /./, tags: [/./] });

@@ -15,10 +15,10 @@ const ROUTES = [
   ['POST', `/tasks/${UNKNOWN_ID}:cancel`, 'TASK_NOT_FOUND'],
   ['POST', `/tasks/${UNKNOWN_ID}:subscribe`, 'TASK_NOT_FOUND'],
   ['GET', `/tasks/${UNKNOWN_ID}:subscribe`, 'TASK_NOT_FOUND'],
-  ['POST', '/tasks/t/pushNotificationConfigs', 'PUSH_NOTIFICATION_NOT_SUPPORTED'],
-  ['GET', '/tasks/t/pushNotificationConfigs/c', 'PUSH_NOTIFICATION_NOT_SUPPORTED'],
-  ['GET', '/tasks/t/pushNotificationConfigs', 'PUSH_NOTIFICATION_NOT_SUPPORTED'],
-  ['DELETE', '/tasks/t/pushNotificationConfigs/c', 'PUSH_NOTIFICATION_NOT_SUPPORTED'],
+  ['POST', '/tasks/t/pushNotificationConfigs', 'TASK_NOT_FOUND'],
+  ['GET', '/tasks/t/pushNotificationConfigs/c', 'TASK_NOT_FOUND'],
+  ['GET', '/tasks/t/pushNotificationConfigs', 'TASK_NOT_FOUND'],
+  ['DELETE', '/tasks/t/pushNotificationConfigs/c', 'TASK_NOT_FOUND'],
   ['GET', '/extendedAgentCard', 'UNSUPPORTED_OPERATION'],
 ] as const;
 

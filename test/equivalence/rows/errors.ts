@@ -29,7 +29,6 @@ function refused(name: string, [status, reason]: readonly [string, string], row:
 
 const NOT_FOUND = ['NOT_FOUND', 'TASK_NOT_FOUND'] as const;
 const NOT_CANCELABLE = ['FAILED_PRECONDITION', 'TASK_NOT_CANCELABLE'] as const;
-const NO_PUSH = ['FAILED_PRECONDITION', 'PUSH_NOTIFICATION_NOT_SUPPORTED'] as const;
 const UNSUPPORTED = ['FAILED_PRECONDITION', 'UNSUPPORTED_OPERATION'] as const;
 const WRONG_TYPE = ['INVALID_ARGUMENT', 'CONTENT_TYPE_NOT_SUPPORTED'] as const;
 const WRONG_VERSION = ['FAILED_PRECONDITION', 'VERSION_NOT_SUPPORTED'] as const;
@@ -66,15 +65,6 @@ export const ERRORS: readonly Row[] = [
     },
     expected: true,
   },
-  ...OPERATIONS.filter(([operation]) => operation.includes('Push')).map(([operation, request]) =>
-    refused(`${operation} is PushNotificationNotSupported`, NO_PUSH, { run: calls(operation, request) }),
-  ),
-  refused('a webhook in SendMessage is PushNotificationNotSupported', NO_PUSH, {
-    run: calls('SendMessage', {
-      ...sending('x'),
-      configuration: { taskPushNotificationConfig: { url: 'https://example.com/hook' } },
-    }),
-  }),
   refused('GetExtendedAgentCard is UnsupportedOperation', UNSUPPORTED, { run: calls('GetExtendedAgentCard') }),
   refused('SendStreamingMessage to an agent that does not stream is UnsupportedOperation', UNSUPPORTED, {
     agent: 'reduced',

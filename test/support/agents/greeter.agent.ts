@@ -5,7 +5,10 @@ export default defineAgent({
   card: {
     name: 'Greeter',
     description: 'Greets.',
-    capabilities: { extensions: [{ uri: 'https://example.com/warm', description: 'Greets warmly.' }] },
+    capabilities: {
+      pushNotifications: false,
+      extensions: [{ uri: 'https://example.com/warm', description: 'Greets warmly.' }],
+    },
   },
   respond: ({ message }) => (message.parts?.[0]?.text === 'Hi' ? 'Hi there' : undefined),
   run: (task) => ({ data: { extensions: [...task.extensions] } }),

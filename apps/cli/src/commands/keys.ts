@@ -13,11 +13,13 @@ interface RotateOptions {
   readonly immediately?: boolean;
 }
 
-/** `perdure keys`: the keys that sign agent cards. */
+/** `perdure keys`: the keys that sign agent cards and webhooks. */
 export function keysCommand(terminal: Terminal): Command {
   return new Command('keys')
-    .summary('list and rotate the keys that sign agent cards')
-    .description('The keys that sign agent cards, in the database of DATABASE_URL, or in the embedded one.')
+    .summary('list and rotate the keys that sign agent cards and webhooks')
+    .description(
+      'The keys that sign agent cards and webhooks, in the database of DATABASE_URL, or in the embedded one.',
+    )
     .addCommand(listCommand(terminal))
     .addCommand(rotateCommand(terminal));
 }

@@ -1,6 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { AdminClient } from '../admin-client.js';
-import { CliError, ExitCode } from '../cli-error.js';
+import { CliError } from '../cli-error.js';
+import { confirmed } from '../confirmation.js';
+import { type ActionReport, ReportPrinter } from '../report-printer.js';
 import {
   duration,
   type FilterOptions,
@@ -12,7 +14,6 @@ import {
   withFilter,
 } from '../task-filter.js';
 import { type Terminal } from '../terminal.js';
-import { counted } from '../text-table.js';
 import { onServer } from './tasks-inspect.js';
 
 type Verb = 'retry' | 'redrive' | 'reset' | 'cancel' | 'signal';
@@ -38,11 +39,9 @@ interface SignalOptions {
 }
 
 /** What the server reports of one task. */
-interface Report {
+interface Report extends ActionReport {
   readonly tenant: string;
   readonly id: string;
-  readonly outcome: 'done' | 'possible' | 'refused';
-  readonly text: string;
 }
 
 /** Which tasks an action is for, as `/admin/v1` takes it. */
@@ -100,7 +99,11 @@ function signalCommand(terminal: Terminal): Command {
       async (url: string, id: string, name: string, json: { value: unknown } | undefined, options: SignalOptions) => {
         const body = { tenant: tenantOf(url, options), ids: [id], name, value: json?.value, key: options.key };
         const { results } = await AdminClient.at(url).post<{ results: Report[] }>('/signal', body);
-        const printer = new ReportPrinter(terminal, options.json);
+        const printer = new ReportPrinter<Report>(terminal, {
+          noun: 'task',
+          nameOf: ({ id }) => id,
+          json: options.json,
+        });
         printer.print(results);
         printer.end();
       },
@@ -123,8 +126,8 @@ export async function actOn(
   const selection = selectionOf(verb, url, ids, options);
   const act = (dryRun: boolean) => reports(client, verb, { ...fields, ...selection, dryRun }, options.limit);
   const isAsked = 'filter' in selection && !options.dryRun && !options.yes;
-  if (isAsked && !(await confirmed(terminal, verb, await possible(act(true))))) return;
-  const printer = new ReportPrinter(terminal, options.json);
+  if (isAsked && !(await confirmed(terminal, verb, await possible(act(true)), 'task'))) return;
+  const printer = new ReportPrinter<Report>(terminal, { noun: 'task', nameOf: ({ id }) => id, json: options.json });
   try {
     for await (const page of act(options.dryRun ?? false)) printer.print(page);
   } finally {
@@ -174,42 +177,6 @@ async function possible(planned: AsyncIterable<readonly Report[]>): Promise<numb
   let count = 0;
   for await (const page of planned) count += page.filter(({ outcome }) => outcome === 'possible').length;
   return count;
-}
-
-async function confirmed(terminal: Terminal, verb: Verb, count: number): Promise<boolean> {
-  const plan = `${verb}: ${counted(count, 'task')}`;
-  if (count === 0) {
-    terminal.note(plan);
-    return false;
-  }
-  if (!terminal.canAsk) {
-    throw new CliError(`${plan}. Nothing is done yet: add --yes to do it, or --dry-run to see which.`, ExitCode.task);
-  }
-  const answer = await terminal.ask(`${plan}. Go on? [y/N] `);
-  return /^y(es)?$/i.test(answer ?? '');
-}
-
-/** Prints what became of each task as it comes, so that nothing which was done goes unsaid where a later page fails. */
-class ReportPrinter {
-  private readonly all: Report[] = [];
-
-  constructor(
-    private readonly terminal: Terminal,
-    private readonly json = false,
-  ) {}
-
-  print(reports: readonly Report[]): void {
-    this.all.push(...reports);
-    if (this.json) return;
-    for (const { outcome, id, text } of reports) this.terminal.line(`${outcome.padEnd(8)}  ${id}  ${text}`);
-  }
-
-  end(): void {
-    const refused = this.all.filter(({ outcome }) => outcome === 'refused').length;
-    if (refused > 0) this.terminal.exitCode = ExitCode.task;
-    if (this.json) this.terminal.json(this.all, 2);
-    else if (this.all.length !== 1) this.terminal.note(`${counted(this.all.length, 'task')}, ${refused} refused`);
-  }
 }
 
 /** Wrapped: a value of null, or of undefined, is a value too. */

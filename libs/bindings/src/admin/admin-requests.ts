@@ -1,5 +1,4 @@
 import { type FastifyRequest } from 'fastify';
-import { type Config } from '#platform';
 import { TaskState } from '#protocol';
 import {
   type FirstCall,
@@ -14,20 +13,22 @@ import {
 } from '#tasks';
 import { DEFAULT_TENANT } from '../address.js';
 import { JSON_TYPE, parseJsonBody } from '../http/json-body.js';
-import { AdminFields } from './admin-fields.js';
 import { decodeCursor } from './admin-cursor.js';
+import { AdminFields } from './admin-fields.js';
+import {
+  cursorOf,
+  isRoutingName,
+  limitOf,
+  type Limits,
+  MAX_INTEGER,
+  NAME_LENGTH,
+  PAGING,
+  routingName,
+  tenantOf,
+} from './admin-terms.js';
 
 type TaskKey = Extract<Selection, { keys: unknown }>['keys'][number];
 type CallPlace = NonNullable<ReturnType<typeof placeOf>>;
-type Limits = Pick<Config, 'pageSizeMax'>;
-
-/** Tasks on a page where the caller does not say. */
-const PAGE = 50;
-const ROUTING_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
-const ROUTING_RULE = 'must be 1 to 64 letters, digits, dots, dashes or underscores';
-const NAME_LENGTH = 256;
-const CURSOR_LENGTH = 1_024;
-const MAX_SEQUENCE = 2 ** 31 - 1;
 
 const FILTER = [
   'tenant',
@@ -41,7 +42,6 @@ const FILTER = [
   'olderThan',
   'youngerThan',
 ];
-const PAGING = ['limit', 'cursor'];
 const SELECTION = ['tenant', 'ids', 'filter', 'dryRun', ...PAGING];
 const ARGUMENTS: Readonly<Record<OperatorAction['kind'], readonly string[]>> = {
   retry: ['deadline'],
@@ -93,7 +93,7 @@ export function eventsRequest(request: FastifyRequest, limits: Limits) {
 /** GET tasks/{id}/journal. */
 export function journalRequest(request: FastifyRequest, limits: Limits) {
   const { fields, key } = taskRequest(request, ['turn', 'place', ...PAGING]);
-  const turn = fields.integer('turn', 1, MAX_SEQUENCE);
+  const turn = fields.integer('turn', 1, MAX_INTEGER);
   const list = { ...key, turn };
   const after = decodeCursor(list, cursorOf(fields), ([place]) => placeOf(String(place)));
   return { key, turn, list, place: placeIn(fields, 'place'), limit: limitOf(fields, limits), after };
@@ -179,32 +179,13 @@ function stateOf(fields: AdminFields): number | undefined {
   return STATES.find((entry) => entry.name === name)?.state;
 }
 
-function tenantOf(fields: AdminFields): string | undefined {
-  return routingName(fields, 'tenant');
-}
-
-function routingName(fields: AdminFields, name: string): string | undefined {
-  const text = fields.text(name, NAME_LENGTH);
-  return text === undefined || ROUTING_NAME.test(text) ? text : fields.refuse(name, ROUTING_RULE);
-}
-
-/** A page holds no more than the setting says, whatever is asked for. */
-function limitOf(fields: AdminFields, { pageSizeMax }: Limits): number {
-  return Math.min(fields.integer('limit', 1, MAX_SEQUENCE) ?? PAGE, pageSizeMax);
-}
-
-function cursorOf(fields: AdminFields): string | undefined {
-  return fields.text('cursor', CURSOR_LENGTH);
-}
-
 function keyOfCursor([tenantId, taskId]: readonly unknown[]): TaskKey | undefined {
-  const isKey =
-    typeof tenantId === 'string' && ROUTING_NAME.test(tenantId) && typeof taskId === 'string' && isTaskId(taskId);
+  const isKey = isRoutingName(tenantId) && typeof taskId === 'string' && isTaskId(taskId);
   return isKey ? { tenantId, taskId } : undefined;
 }
 
 function sequenceOf(value: unknown): number | undefined {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_SEQUENCE
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_INTEGER
     ? (value as number)
     : undefined;
 }

@@ -1,26 +1,17 @@
 import { Controller, Get, Inject, Optional, Post, Req, Res } from '@nestjs/common';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
-import { CONFIG, type Config, LOGGER, type Logger } from '#platform';
-import { A2A_ERRORS } from '#protocol';
+import { CONFIG, type Config } from '#platform';
 import { type OperatorAction, placeText, TaskOperator } from '#tasks';
-import { clientError } from '../client-error.js';
-import { httpErrorBody } from '../http/http-error.js';
-import { JSON_TYPE, UnreadableBodyError } from '../http/json-body.js';
-import { OpenCalls } from '../open-calls.js';
 import { encodeCursor } from './admin-cursor.js';
+import { AdminDoor } from './admin-door.js';
 import { actionRequest, eventsRequest, journalRequest, listRequest, taskRequest } from './admin-requests.js';
-import { assertLocalCaller, NotLocalError } from './local-caller.js';
 
-/**
- * What operators see and do, as JSON over HTTP (docs/operating.md). Callers are not authenticated, so only those on the
- * machine itself are answered. Errors have the shape of google.rpc.Status, as over HTTP+JSON.
- */
+/** What operators see of tasks and do to them, as JSON over HTTP (docs/operating.md). */
 @Controller('admin/v1/tasks')
 export class AdminController {
   constructor(
-    @Inject(CONFIG) private readonly config: Pick<Config, 'adminApi' | 'pageSizeMax'>,
-    @Inject(LOGGER) private readonly logger: Logger,
-    @Inject(OpenCalls) private readonly calls: OpenCalls,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'pageSizeMax'>,
+    @Inject(AdminDoor) private readonly door: AdminDoor,
     @Optional() @Inject(TaskOperator) private readonly operator?: TaskOperator,
   ) {}
 
@@ -94,31 +85,11 @@ export class AdminController {
     });
   }
 
-  private async serve(
+  private serve(
     request: FastifyRequest,
     reply: FastifyReply,
     work: (operator: TaskOperator) => Promise<object>,
   ): Promise<void> {
-    void reply.header('content-type', JSON_TYPE).header('cache-control', 'no-store');
-    try {
-      if (!this.operator || !this.config.adminApi) return void reply.code(404).send(httpErrorBody(404));
-      assertLocalCaller(request);
-      const call = this.calls.enter('unary', request.raw.socket);
-      const answer = await work(this.operator).finally(call.close);
-      return void reply.code(200).send(JSON.stringify(answer));
-    } catch (error) {
-      this.refuse(request, reply, error);
-    }
-  }
-
-  private refuse(request: FastifyRequest, reply: FastifyReply, thrown: unknown): void {
-    if (thrown instanceof NotLocalError) {
-      return void reply.code(403).send(httpErrorBody(403, thrown.message, { name: 'PERMISSION_DENIED' }));
-    }
-    const where = { binding: 'admin', path: request.url.split('?', 1)[0] };
-    const { error, details } = clientError(thrown, this.logger, where);
-    const status = error instanceof UnreadableBodyError ? 415 : A2A_ERRORS[error.reason].http;
-    const name = error.reason === 'TASK_NOT_FOUND' ? 'NOT_FOUND' : undefined;
-    void reply.code(status).send(httpErrorBody(status, error.message, { name, details }));
+    return this.door.serve({ request, reply }, this.operator, work);
   }
 }

@@ -74,7 +74,11 @@ describe('the params of tasks/send', () => {
     ['message.parts must have at least one element', { message: { role: 'user', parts: [] } }],
     ['message.parts[0].type is required', { message: { role: 'user', parts: [{ kind: 'text', text: 'Hi' }] } }],
     ['sessionId must be a string, not number', { sessionId: 1, message: MESSAGE }],
-    ['pushNotification.url is required', { pushNotification: {}, message: MESSAGE }],
+    ['pushNotification.url is required', { id: 'x', pushNotification: {}, message: MESSAGE }],
+    [
+      'id must be at most 1024 characters where the task has a webhook',
+      { id: 'x'.repeat(1_025), pushNotification: { url: 'https://h.example/' }, message: MESSAGE },
+    ],
   ])('are refused: %s', (fact, params) => {
     expect(refusal(params)).toBe(fact);
   });

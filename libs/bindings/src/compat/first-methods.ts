@@ -12,7 +12,7 @@ import { type FieldNames, renamed } from './field-names.js';
 import { sendTaskFrom, setTaskPushFrom } from './first-requests.js';
 import { FirstStream, firstPushConfig, firstSendResult, firstTask } from './first-results.js';
 import { JsonField } from './json-field.js';
-import { PUSH_FIELDS, PUSH_NAMES, type ReadCall } from './json-methods.js';
+import { PUSH_FIELDS, PUSH_NAMES, type ReadCall, withNamedOrOnly } from './json-methods.js';
 import { cancelTaskFrom, getPushConfigFrom, getTaskFrom, subscribeFrom } from './json-requests.js';
 import { streamResultTo, taskTo } from './json-results.js';
 import { subscribeOrRead } from './task-subscription.js';
@@ -43,7 +43,7 @@ export const METHODS_OF_THE_FIRST: Readonly<Record<string, ReadCall>> = {
     operations.getTaskPushNotificationConfig,
     getPushConfigFrom,
     (id) => (result) => firstPushConfig(result, id),
-    { names: PUSH_NAMES },
+    { names: PUSH_NAMES, operations: withNamedOrOnly },
   ),
 };
 
@@ -77,7 +77,12 @@ function named<M extends DescMethodUnary | DescMethodServerStreaming>(
       message: from(params),
       dialect: {
         operations: served,
-        context: (context: CallContext) => ({ ...context, namedTask: clientTaskId(context, id) }),
+        context: (context: CallContext) => ({
+          ...context,
+          namedTask: clientTaskId(context, id),
+          pushDialect: 'first',
+          clientTaskId: id,
+        }),
         write: (result: Message) => JSON.stringify(to(result as MessageShape<M['output']>)),
         error: (thrown: unknown) => renamed(thrown, names),
       },

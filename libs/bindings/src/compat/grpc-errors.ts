@@ -22,7 +22,7 @@ const FIELDS_OF_03: FieldNames = [
   [/(\.authentication)\.scheme$/, '$1.schemes'],
 ];
 
-/** What was thrown, with the fields of violations under the names that they have in package a2a.v1. */
-export function spokenIn03(thrown: unknown): unknown {
-  return renamed(thrown, FIELDS_OF_03);
+/** What was thrown, with the fields of violations under the names that they have in package a2a.v1; `names` are those of one method. */
+export function spokenIn03(thrown: unknown, names: FieldNames = []): unknown {
+  return renamed(thrown, [...names, ...FIELDS_OF_03]);
 }

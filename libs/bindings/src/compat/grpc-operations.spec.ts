@@ -5,6 +5,7 @@ import {
   type A2AErrorReason,
   type A2AOperations,
   type CallContext,
+  ListTaskPushNotificationConfigsResponseSchema,
   SendMessageResponseSchema,
   type Sequenced,
   type StreamResponse,
@@ -96,6 +97,33 @@ describe('the service of a2a.v1', () => {
     const named = create(v03.GetTaskPushNotificationConfigRequestSchema, { name: 'tasks/8/pushNotificationConfigs/q' });
     expect((await operations.getTaskPushNotificationConfig(named, context)).name).toBe(named.name);
   });
+
+  it('lists all webhooks, unless it is asked for a page', async () => {
+    const asked: [number, string][] = [];
+    const operations = serving({
+      listTaskPushNotificationConfigs: async ({ taskId, pageSize, pageToken }) => {
+        asked.push([pageSize, pageToken]);
+        const id = pageToken === '' ? 'p' : 'q';
+        const nextPageToken = pageToken === '' ? 'more' : '';
+        return create(ListTaskPushNotificationConfigsResponseSchema, { configs: [{ id, taskId }], nextPageToken });
+      },
+    });
+    const list = async (page: { pageSize?: number; pageToken?: string }) => {
+      const request = { parent: 'tasks/7', ...page };
+      const { configs, nextPageToken } = await operations.listTaskPushNotificationConfig(
+        create(v03.ListTaskPushNotificationConfigRequestSchema, request),
+        context,
+      );
+      return [configs.map(({ name }) => name.at(-1)), nextPageToken];
+    };
+    expect(await list({})).toEqual([['p', 'q'], '']);
+    expect(await list({ pageSize: 1 })).toEqual([['p'], 'more']);
+    expect(await list({ pageToken: 'more' })).toEqual([['q'], '']);
+    expect(asked.slice(2)).toEqual([
+      [1, ''],
+      [0, 'more'],
+    ]);
+  });
 });
 
 describe('TaskSubscription of a2a.v1', () => {
@@ -149,6 +177,21 @@ describe('errors of a2a.v1', () => {
     const error = await refusal(serving({ sendMessage }).sendMessage(hello, context));
     expect(error.violations).toEqual([{ field: named, description: 'is wrong' }]);
     expect(error.message).toBe(`Invalid parameters: ${named} is wrong`);
+  });
+
+  it.each([
+    ['p', 'configId'],
+    ['', 'config.pushNotificationConfig.id'],
+  ])('name the id of a webhook where it stood: %j, %s', async (configId, named) => {
+    const request = create(v03.CreateTaskPushNotificationConfigRequestSchema, {
+      ...{ parent: 'tasks/7', configId },
+      config: { pushNotificationConfig: { id: 'q', url: 'https://example.com' } },
+    });
+    const createTaskPushNotificationConfig = async () => Promise.reject(A2AError.invalidParams('id', 'is wrong'));
+    const { violations } = await refusal(
+      serving({ createTaskPushNotificationConfig }).createTaskPushNotificationConfig(request, context),
+    );
+    expect(violations.map(({ field }) => field)).toEqual([named]);
   });
 
   it('name every field that 1.0 requires of a message', async () => {

@@ -13,6 +13,7 @@ import {
   TaskPushNotificationConfigSchema,
   type v03,
 } from '#protocol';
+import { type FieldNames } from './field-names.js';
 import { spokenIn03 } from './grpc-errors.js';
 import { sendMessageResponseTo03, streamResponseTo03, taskTo03 } from './grpc-messages.js';
 import {
@@ -27,6 +28,7 @@ import {
   sendMessageFrom03,
   subscribeFrom03,
 } from './grpc-requests.js';
+import { allPushConfigs } from './push-configs.js';
 import { subscribeOrRead } from './task-subscription.js';
 
 type Stream = AsyncIterable<Sequenced<v03.StreamResponse>>;
@@ -42,11 +44,13 @@ export class GrpcOperations03 implements OperationsOf<typeof v03.A2AService> {
   ) {}
 
   sendMessage(request: v03.SendMessageRequest, context: CallContext): Promise<v03.SendMessageResponse> {
-    return inWordsOf03(async () => sendMessageResponseTo03(await this.operations.sendMessage(sent(request), context)));
+    return inWordsOf03(async () =>
+      sendMessageResponseTo03(await this.operations.sendMessage(sent(request), from03(context))),
+    );
   }
 
   sendStreamingMessage(request: v03.SendMessageRequest, context: CallContext): Stream {
-    return streamIn03(() => this.operations.sendStreamingMessage(sent(request), context));
+    return streamIn03(() => this.operations.sendStreamingMessage(sent(request), from03(context)));
   }
 
   getTask(request: v03.GetTaskRequest, context: CallContext): Promise<v03.Task> {
@@ -67,8 +71,8 @@ export class GrpcOperations03 implements OperationsOf<typeof v03.A2AService> {
   ): Promise<v03.TaskPushNotificationConfig> {
     return inWordsOf03(async () => {
       const config = complete(TaskPushNotificationConfigSchema, createPushConfigFrom03(request));
-      return pushConfigTo03(await this.operations.createTaskPushNotificationConfig(config, context));
-    });
+      return pushConfigTo03(await this.operations.createTaskPushNotificationConfig(config, from03(context)));
+    }, [[/^id$/, request.configId === '' ? 'config.pushNotificationConfig.id' : 'configId']]);
   }
 
   getTaskPushNotificationConfig(
@@ -80,13 +84,19 @@ export class GrpcOperations03 implements OperationsOf<typeof v03.A2AService> {
     );
   }
 
+  /** Who does not ask for a page gets all. */
   listTaskPushNotificationConfig(
     request: v03.ListTaskPushNotificationConfigRequest,
     context: CallContext,
   ): Promise<v03.ListTaskPushNotificationConfigResponse> {
-    return inWordsOf03(async () =>
-      pushConfigsTo03(await this.operations.listTaskPushNotificationConfigs(listPushConfigsFrom03(request), context)),
-    );
+    return inWordsOf03(async () => {
+      const asked = listPushConfigsFrom03(request);
+      const wantsPage = asked.pageSize !== 0 || asked.pageToken !== '';
+      const page = wantsPage
+        ? await this.operations.listTaskPushNotificationConfigs(asked, context)
+        : await allPushConfigs(this.operations, asked, context);
+      return pushConfigsTo03(page);
+    });
   }
 
   deleteTaskPushNotificationConfig(
@@ -114,11 +124,16 @@ function complete<Desc extends DescMessage>(schema: Desc, message: MessageShape<
   return message;
 }
 
-async function inWordsOf03<T>(call: () => Promise<T>): Promise<T> {
+/** The context of a call that may make a webhook. */
+function from03(context: CallContext): CallContext {
+  return { ...context, pushDialect: '0.3' };
+}
+
+async function inWordsOf03<T>(call: () => Promise<T>, names?: FieldNames): Promise<T> {
   try {
     return await call();
   } catch (error) {
-    throw spokenIn03(error);
+    throw spokenIn03(error, names);
   }
 }
 

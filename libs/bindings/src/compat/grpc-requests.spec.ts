@@ -111,6 +111,7 @@ describe('a request of a2a.v1', () => {
     const name = 'tasks/7/pushNotificationConfigs/p';
     expect(getConfig({ name })).toEqual({ taskId: '7', id: 'p' });
     expect(deleteConfig({ name })).toEqual({ taskId: '7', id: 'p' });
+    expect(getConfig({ name: `${name}/q` })).toEqual({ taskId: '7', id: 'p/q' });
     expect(listConfigs({ parent: 'tasks/7', pageSize: 5, pageToken: 'x' })).toEqual({
       ...{ taskId: '7', pageSize: 5, pageToken: 'x' },
     });
@@ -122,6 +123,14 @@ describe('a request of a2a.v1', () => {
       ...{ taskId: '7', id: 'p', url: 'https://example.com' },
     });
     expect(createConfig({ parent: 'tasks/7', config })).toMatchObject({ id: 'own' });
+    expect(createConfig({ parent: 'tasks/7', configId: 'undefined', config })).toMatchObject({ id: 'undefined' });
+  });
+
+  it('lets the server choose the id where the client has none, whatever it writes instead', () => {
+    const config = { pushNotificationConfig: { url: 'https://example.com' } };
+    for (const configId of ['', 'undefined']) {
+      expect(createConfig({ parent: 'tasks/7', configId, config })).not.toHaveProperty('id');
+    }
   });
 
   it.each([

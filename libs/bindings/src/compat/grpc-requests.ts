@@ -65,7 +65,9 @@ export function createPushConfigFrom03(
   if (!config) throw A2AError.invalidParams('config.pushNotificationConfig', 'is required');
   const translated = pushConfigFrom03(config);
   translated.taskId = taskId;
-  if (request.configId !== '') translated.id = request.configId;
+  // The JavaScript client of 0.3 writes an id that it has not as the word.
+  const names = translated.id === '' ? !['', 'undefined'].includes(request.configId) : request.configId !== '';
+  if (names) translated.id = request.configId;
   return translated;
 }
 
@@ -141,7 +143,8 @@ function taskNamed(name: string, field: 'name' | 'parent'): string {
 }
 
 function pushConfigNamed(name: string): { taskId: string; id: string } {
-  const [, taskId, id] = /^tasks\/([^/]+)\/pushNotificationConfigs\/([^/]+)$/.exec(name) ?? [];
+  // Clients of 1.0 choose ids as they like.
+  const [, taskId, id] = /^tasks\/([^/]+)\/pushNotificationConfigs\/(.+)$/s.exec(name) ?? [];
   if (taskId === undefined || id === undefined) {
     throw A2AError.invalidParams('name', 'must be tasks/{id}/pushNotificationConfigs/{id}');
   }

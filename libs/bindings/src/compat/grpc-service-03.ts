@@ -27,6 +27,8 @@ import { speaks03 } from './hybrid-card.js';
 @Injectable()
 export class A2AGrpcService03 implements GrpcService {
   readonly descriptor = v03.A2AService;
+  /** Clients that let the server choose the id of a webhook have none to give. */
+  readonly leftEmpty = ['configId'];
   private readonly operations: GrpcOperations03;
 
   constructor(

@@ -6,7 +6,7 @@ import {
   type Message,
   type MessageShape,
 } from '@bufbuild/protobuf';
-import { A2AService } from '#protocol';
+import { type A2AOperations, A2AService } from '#protocol';
 import { type Dialect } from '../http/http-calls.js';
 import { type FieldNames, renamed } from './field-names.js';
 import { hybridCard } from './hybrid-card.js';
@@ -19,6 +19,7 @@ import {
   sendMessageFrom,
   setPushConfigFrom,
 } from './json-requests.js';
+import { allPushConfigs, namedOrOnlyPushConfig } from './push-configs.js';
 import { pushConfigsTo, pushConfigTo, sendResultTo, streamResultTo } from './json-results.js';
 
 /** A request in an older dialect as a call of 1.0, with what its answer takes. */
@@ -49,14 +50,16 @@ export const PUSH_NAMES: FieldNames = [
   [/^taskId$/, 'id'],
 ];
 
-/** A method as 0.3 calls it; `names` are those of fields that differ from 1.0. */
-export function method<M extends DescMethodUnary | DescMethodServerStreaming>(
+/** A method as 0.3 calls it; `names` are those of fields that differ from 1.0, `served` what does more than its operation. */
+function method<M extends DescMethodUnary | DescMethodServerStreaming>(
   operation: M,
   from: (params: JsonField) => MessageShape<M['input']>,
   to: (result: MessageShape<M['output']>) => JsonValue,
-  names: FieldNames = [],
+  { names = [], operations: served }: { names?: FieldNames; operations?: Dialect['operations'] } = {},
 ): ReadCall {
   const dialect: Dialect = {
+    operations: served,
+    context: (context) => ({ ...context, pushDialect: '0.3' }),
     write: (result) => JSON.stringify(to(result as MessageShape<M['output']>)),
     error: (thrown) => renamed(thrown, names),
   };
@@ -67,31 +70,48 @@ const operations = A2AService.method;
 
 /** The methods that 0.3 alone has over JSON-RPC; it has others together with the first dialect. */
 export const METHODS_OF_03: Readonly<Record<string, ReadCall>> = {
-  'message/send': method(operations.sendMessage, sendMessageFrom, sendResultTo, SEND_FIELDS),
-  'message/stream': method(operations.sendStreamingMessage, sendMessageFrom, streamResultTo, SEND_FIELDS),
+  'message/send': method(operations.sendMessage, sendMessageFrom, sendResultTo, {
+    names: SEND_FIELDS,
+  }),
+  'message/stream': method(operations.sendStreamingMessage, sendMessageFrom, streamResultTo, {
+    names: SEND_FIELDS,
+  }),
   'tasks/pushNotificationConfig/set': method(
     operations.createTaskPushNotificationConfig,
     setPushConfigFrom,
     pushConfigTo,
-    PUSH_FIELDS,
+    { names: PUSH_FIELDS },
   ),
   'tasks/pushNotificationConfig/get': method(
     operations.getTaskPushNotificationConfig,
     getPushConfigFrom,
     pushConfigTo,
-    PUSH_NAMES,
+    { names: PUSH_NAMES, operations: withNamedOrOnly },
   ),
   'tasks/pushNotificationConfig/list': method(
     operations.listTaskPushNotificationConfigs,
     listPushConfigsFrom,
     pushConfigsTo,
-    PUSH_NAMES,
+    { names: PUSH_NAMES, operations: withAll },
   ),
   'tasks/pushNotificationConfig/delete': method(
     operations.deleteTaskPushNotificationConfig,
     deletePushConfigFrom,
     () => null,
-    PUSH_NAMES,
+    { names: PUSH_NAMES },
   ),
   'agent/getAuthenticatedExtendedCard': method(operations.getExtendedAgentCard, extendedCardFrom, hybridCard),
 };
+
+/** Gets a webhook that may go without an id. */
+export function withNamedOrOnly(operations: A2AOperations): Pick<A2AOperations, 'getTaskPushNotificationConfig'> {
+  return {
+    getTaskPushNotificationConfig: (request, context) => namedOrOnlyPushConfig(operations, request, context),
+  };
+}
+
+function withAll(operations: A2AOperations): Pick<A2AOperations, 'listTaskPushNotificationConfigs'> {
+  return {
+    listTaskPushNotificationConfigs: (request, context) => allPushConfigs(operations, request, context),
+  };
+}

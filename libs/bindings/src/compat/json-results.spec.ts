@@ -7,7 +7,7 @@ import {
   TaskSchema,
   TaskState,
 } from '#protocol';
-import { pushConfigsTo, sendResultTo, stateTo, streamResultTo, taskTo, webhookBodyTo } from './json-results.js';
+import { pushConfigsTo, sendResultTo, stateTo, streamResultTo, taskTo } from './json-results.js';
 
 const TIME = '2026-01-02T03:04:05.678Z';
 const STATUS = { state: 'TASK_STATE_WORKING', timestamp: TIME };
@@ -204,14 +204,5 @@ describe('a webhook', () => {
       },
       { taskId: 't', pushNotificationConfig: { url: 'https://hook.example/' } },
     ]);
-  });
-
-  it('is sent the task after an event of it, and the event where there is no task', () => {
-    const update = event({ statusUpdate: { taskId: 't', contextId: 'c', status: STATUS } });
-    const now = task({ id: 't', contextId: 'c', status: STATUS });
-    expect(webhookBodyTo(update, now)).toMatchObject({ kind: 'task', id: 't', status: { state: 'working' } });
-    expect(webhookBodyTo(update)).toMatchObject({ kind: 'status-update', taskId: 't' });
-    const message = event({ message: { messageId: 'm', role: 'ROLE_AGENT', parts: [{ text: 'x' }] } });
-    expect(webhookBodyTo(message, now)).toMatchObject({ kind: 'message' });
   });
 });

@@ -162,11 +162,3 @@ export function timeTo(timestamp: Timestamp): string {
 export function isFinal(status: TaskStatus | undefined): boolean {
   return status !== undefined && (isTerminal(status.state) || status.state === TaskState.INPUT_REQUIRED);
 }
-
-/**
- * The body of a webhook that was set up through 0.3 (its specification, section 9.5): the task as it stands after the event.
- * Without the task, and for a message that belongs to none, the event alone.
- */
-export function webhookBodyTo(event: StreamResponse, task?: Task): JsonObject {
-  return task && event.payload.case !== 'message' ? taskTo(task) : streamResultTo(event);
-}

@@ -45,7 +45,7 @@ const METHODS: readonly RestMethod[] = [
     verb: 'GET',
     path: '/v1/tasks/:id/pushNotificationConfigs',
     method: method.listTaskPushNotificationConfig,
-    json: ({ path }) => ({ parent: `tasks/${path.id}` }),
+    json: configsQuery,
   },
   {
     verb: 'GET',
@@ -83,8 +83,9 @@ export const REST_ROUTES: readonly HttpRoute[] = [
 
 function restRequest(request: FastifyRequest): RestRequest {
   const { params: path, query } = request as { params: RestRequest['path']; query: RestRequest['query'] };
-  const json = resourceBody(request);
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+  // The Go client of 0.3 writes null where it has nothing to say.
+  const json = resourceBody(request) ?? {};
+  if (typeof json !== 'object' || Array.isArray(json)) {
     throw A2AError.invalidParams('', 'must be an object');
   }
   return { path, query, body: json as JsonObject };
@@ -97,7 +98,25 @@ function taskQuery(request: RestRequest): JsonObject {
   return { ...name(request), ...(given !== undefined && { historyLength: String(given) }) };
 }
 
-/** The annotation has the config for a body, and the SDKs send it or the whole request; the path says whose it is. */
-function configCreation({ path, body: sent }: RestRequest): JsonObject {
-  return { parent: `tasks/${path.id}`, config: sent.config ?? sent };
+function configsQuery({ path, query }: RestRequest): JsonObject {
+  const pageSize = query.pageSize ?? query.page_size;
+  const pageToken = query.pageToken ?? query.page_token;
+  return {
+    parent: `tasks/${path.id}`,
+    ...(pageSize !== undefined && { pageSize: String(pageSize) }),
+    ...(pageToken !== undefined && { pageToken: String(pageToken) }),
+  };
+}
+
+/**
+ * The annotation has the config for a body and its id in the query, and the SDKs send the config or the whole request; the path
+ * says whose it is.
+ */
+function configCreation({ path, query, body: sent }: RestRequest): JsonObject {
+  const configId = query.configId ?? query.config_id ?? sent.configId ?? sent.config_id;
+  return {
+    parent: `tasks/${path.id}`,
+    config: sent.config ?? sent,
+    ...(configId !== undefined && { configId }),
+  };
 }

@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { AgentRegistry } from '#agents';
 import { LOGGER, type Logger } from '#platform';
 import { A2AError, type CallContext, decodeBinary, requiredFieldViolations, type Sequenced } from '#protocol';
-import { callContext } from '../call-context.js';
+import { type AnswerParameters, callContext } from '../call-context.js';
 import { clientError } from '../client-error.js';
 import { EventPull } from '../event-pull.js';
 import { LoadGate, weightOf } from '../load-gate.js';
@@ -35,13 +35,11 @@ export class GrpcCalls {
   private async unary(method: GrpcMethod, call: GrpcCall): Promise<void> {
     const where = whereOf(method);
     try {
-      const { message, headers } = await this.enter(method, call, where, async (request, context) => {
+      const { message, headers } = await this.enter(method, call, where, async ({ request, context, headers }) => {
         const answer = await method.service.unary(method.descriptor, request, context);
-        const echo = echoOf(context);
-        const headers = echo === undefined ? undefined : { 'a2a-extensions': echo };
         return { message: toBinary(method.descriptor.output, answer), headers };
       });
-      call.answer(message, headers);
+      call.answer(message, Object.keys(headers).length > 0 ? headers : undefined);
     } catch (error) {
       this.fail(method, call, error, where);
     }
@@ -52,9 +50,9 @@ export class GrpcCalls {
     const where = whereOf(method);
     const trailers: Trailers = {};
     try {
-      await this.enter(method, call, where, (request, context) => {
+      await this.enter(method, call, where, ({ request, context, headers }) => {
         const events = new EventPull(method.service.stream(method.descriptor, request, context), context.signal);
-        return writeEvents(call, events, { method, context, trailers });
+        return writeEvents(call, events, { method, context, headers, trailers });
       });
       call.end({ trailers });
     } catch (error) {
@@ -67,22 +65,25 @@ export class GrpcCalls {
     { service, descriptor }: GrpcMethod,
     call: GrpcCall,
     where: Where,
-    work: (request: Message, context: CallContext) => Promise<T>,
+    work: (entered: EnteredCall) => Promise<T>,
   ): Promise<T> {
     this.gate.admit(weightOf(descriptor.name));
     const { parameters } = call;
     service.checkVersion(parameters);
-    const request = readRequest(descriptor, call.request);
+    const request = readRequest(descriptor, call.request, service.leftEmpty);
     const open = this.calls.enter(descriptor.methodKind === 'unary' ? 'unary' : 'stream', call.carrier);
     try {
+      const headers: AnswerParameters = {};
       const context = callContext(request, {
         agents: this.agents,
         path: service.address(parameters),
         parameters,
         call: open,
+        answer: headers,
       });
       Object.assign(where, { tenant: context.tenant, agent: context.agent });
-      return await work(request, context);
+      if (context.extensions.length > 0) headers['a2a-extensions'] = context.extensions.join(', ');
+      return await work({ request, context, headers });
     } finally {
       open.close();
     }
@@ -96,10 +97,17 @@ export class GrpcCalls {
   }
 }
 
-/** A stream under way. */
-interface OpenStream {
-  readonly method: GrpcMethod;
+/** A call that has been read. */
+interface EnteredCall {
+  readonly request: Message;
   readonly context: CallContext;
+  /** The metadata that goes before the answer; some of it comes up while the operation runs. */
+  readonly headers: AnswerParameters;
+}
+
+/** A stream under way. */
+interface OpenStream extends Omit<EnteredCall, 'request'> {
+  readonly method: GrpcMethod;
   /** Is told the number of the newest event, as `last-event-id`. */
   readonly trailers: Trailers;
 }
@@ -112,7 +120,7 @@ interface OpenStream {
 async function writeEvents(
   call: GrpcCall,
   events: EventPull<Sequenced<Message>>,
-  { method, context, trailers }: OpenStream,
+  { method, context, headers, trailers }: OpenStream,
 ): Promise<void> {
   try {
     await events.begin();
@@ -121,7 +129,7 @@ async function writeEvents(
       const number = sequence === 0 ? undefined : String(sequence);
       if (!begun) {
         context.waits?.();
-        call.begin({ 'a2a-extensions': echoOf(context), 'event-id': number });
+        call.begin({ ...headers, 'event-id': number });
       }
       begun = true;
       if (number !== undefined) trailers['last-event-id'] = number;
@@ -142,15 +150,11 @@ async function next<T>(events: EventPull<T>, write: (event: T) => Promise<void>)
   return true;
 }
 
-function readRequest({ input }: DescMethod, bytes: Uint8Array): Message {
+function readRequest({ input }: DescMethod, bytes: Uint8Array, leftEmpty: readonly string[] = []): Message {
   const request = decodeBinary(input, bytes);
-  const violations = requiredFieldViolations(input, request);
+  const violations = requiredFieldViolations(input, request).filter(({ field }) => !leftEmpty.includes(field));
   if (violations.length > 0) throw A2AError.invalidParams(violations);
   return request;
-}
-
-function echoOf({ extensions }: CallContext): string | undefined {
-  return extensions.length > 0 ? extensions.join(', ') : undefined;
 }
 
 function whereOf({ service, descriptor }: GrpcMethod): Where {

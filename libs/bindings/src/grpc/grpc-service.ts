@@ -12,6 +12,8 @@ export const GRPC_SERVICES = Symbol('perdure.grpc-services');
  */
 export interface GrpcService {
   readonly descriptor: DescService;
+  /** The paths of fields that its definition requires and its clients leave empty all the same. */
+  readonly leftEmpty?: readonly string[];
   /** Throws A2AError VERSION_NOT_SUPPORTED where the caller asks for a version that this service does not speak. */
   checkVersion(parameters: ServiceParameters): void;
   /** Whom the metadata names: what a URL says over HTTP. */

@@ -13,7 +13,8 @@ const registry = new AgentRegistry([
 const url = { base: 'http://localhost:8080' } as PublicUrl;
 
 function newCards(keys?: { current(): KeyRing }, target?: string) {
-  return new AgentCards(registry, url, { target } as never, keys as SigningKeys | undefined);
+  const config = { secretKeys: [], databaseUrl: 'postgres://db' };
+  return new AgentCards(registry, url, { target } as never, config, keys as SigningKeys | undefined);
 }
 
 async function json(cards: AgentCards, path: object, variant: 'current' | 'hybrid' = 'current') {
@@ -77,7 +78,7 @@ describe('AgentCards with keys', () => {
     const made = await newCardKey();
     signer = await cardSigningKey(made.kid, made.algorithm, made.privateKey);
     key = made.publicKey;
-    return { signer, signsSince, published: [JSON.stringify(key)], publishedSince: signsSince };
+    return { signer, webhookSigners: [], signsSince, published: [JSON.stringify(key)], publishedSince: signsSince };
   }
 
   beforeAll(async () => {

@@ -1,6 +1,7 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
 import { type KeyRing, SigningKeys } from '#access';
 import { type Agent, AgentRegistry, buildAgentCard } from '#agents';
+import { CONFIG, type Config, hasSecrets } from '#platform';
 import { A2AError, type AgentCard, type AgentCardJson, AgentCardSchema, signCard, toJsonObject } from '#protocol';
 import { type Address, type PathAddress, resolveAddress } from '../address.js';
 import { hybridCard } from '../compat/hybrid-card.js';
@@ -25,6 +26,7 @@ export class AgentCards {
     @Inject(AgentRegistry) private readonly agents: AgentRegistry,
     @Inject(PublicUrl) private readonly url: PublicUrl,
     @Inject(GrpcAddress) private readonly grpc: GrpcAddress,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'secretKeys' | 'databaseUrl'>,
     @Optional() @Inject(SigningKeys) private readonly keys?: SigningKeys,
   ) {}
 
@@ -53,7 +55,7 @@ export class AgentCards {
     const isRoot = path.agent === undefined && agent === this.agents.default;
     const url = [this.url.base, ...(isRoot ? [] : ['agents', agent.id]), ...(tenant ? [tenant] : [])].join('/');
     const routingKey = `${tenant ?? ''}${isRoot ? '' : `/${agent.id}`}`;
-    return { agent, url, routingKey, grpcTarget: this.grpc.target };
+    return { agent, url, routingKey, grpcTarget: this.grpc.target, pushes: hasSecrets(this.config) };
   }
 
   private addressAt(path: PathAddress): Address | undefined {
@@ -93,10 +95,12 @@ interface Place {
   /** What says the same as the URL's path where there is none: `[tenant][/agent]`. */
   readonly routingKey: string;
   readonly grpcTarget: string | undefined;
+  /** Whether the server tells webhooks: what they hold is kept encrypted, or not at all. */
+  readonly pushes: boolean;
 }
 
 /** The card with the interfaces of 1.0, the preferred one first. */
-function cardOf({ agent, url, routingKey, grpcTarget }: Place): AgentCard {
+function cardOf({ agent, url, routingKey, grpcTarget, pushes }: Place): AgentCard {
   // The URL says it all, to clients of 0.3 too; those of 1.0 would put a `tenant` in front of every path once more.
   const http = { url, protocolVersion: '1.0' };
   const grpc = {
@@ -104,11 +108,12 @@ function cardOf({ agent, url, routingKey, grpcTarget }: Place): AgentCard {
     protocolVersion: '1.0',
     ...(routingKey === '' ? {} : { tenant: routingKey }),
   };
-  return buildAgentCard(agent, [
+  const interfaces = [
     { ...http, protocolBinding: 'JSONRPC' },
     { ...http, protocolBinding: 'HTTP+JSON' },
     ...(grpcTarget === undefined ? [] : [{ ...grpc, url: grpcTarget }]),
-  ]);
+  ];
+  return buildAgentCard(agent, interfaces, { pushes });
 }
 
 /** A routing key may name the agent alone. */

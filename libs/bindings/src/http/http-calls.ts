@@ -5,7 +5,7 @@ import { AgentRegistry } from '#agents';
 import { CONFIG, type Config, LOGGER, type Logger } from '#platform';
 import { type A2AError, type A2AOperations, type CallContext, jsonText, type Sequenced } from '#protocol';
 import { type PathAddress } from '../address.js';
-import { callContext } from '../call-context.js';
+import { type AnswerParameters, callContext } from '../call-context.js';
 import { type ClientError, clientError } from '../client-error.js';
 import { type Call, OpenCalls } from '../open-calls.js';
 import { A2A_OPERATIONS, callStreaming, callUnary } from '../operations.js';
@@ -73,9 +73,12 @@ export class HttpCalls implements OnModuleDestroy {
     try {
       const path = request.params as PathAddress;
       const parameters = headerParameters(request);
-      const context = callContext(message, { agents: this.agents, path, parameters, call });
+      const headers: AnswerParameters = {};
+      const context = callContext(message, { agents: this.agents, path, parameters, call, answer: headers });
       Object.assign(where, { tenant: context.tenant, agent: context.agent });
-      await this.run(exchange, call, { method, message, context: dialect.context?.(context) ?? context, dialect });
+      Object.assign(headers, extensionsHeader(request, context.extensions));
+      const invocation = { method, message, context: dialect.context?.(context) ?? context, dialect, headers };
+      await this.run(exchange, call, invocation);
     } catch (error) {
       throw dialect.error ? dialect.error(error) : error;
     } finally {
@@ -101,9 +104,9 @@ export class HttpCalls implements OnModuleDestroy {
     else send(reply, status, format.contentType, text);
   }
 
-  private async run(exchange: Exchange, call: Call, { method, message, context, dialect }: Invocation): Promise<void> {
+  private async run(exchange: Exchange, call: Call, invocation: Invocation): Promise<void> {
+    const { method, message, context, dialect, headers } = invocation;
     const { request, reply, format } = exchange;
-    const headers = extensionsHeader(request, context.extensions);
     const operations = dialect.operations?.(this.operations) ?? this.operations;
     if (call.kind === 'unary') {
       const result = await callUnary(operations, method, message, context);
@@ -151,6 +154,8 @@ interface Invocation {
   readonly message: Message;
   readonly context: CallContext;
   readonly dialect: Dialect;
+  /** Those of the answer; some come up while the operation runs. */
+  readonly headers: AnswerParameters;
 }
 
 /** `Retry-After` in whole seconds, where a retry has a chance. */

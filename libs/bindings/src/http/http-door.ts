@@ -23,7 +23,11 @@ export interface DoorConfig {
   readonly binding?: string;
   /** Nothing is ever refused here. */
   readonly isAlwaysOpen?: boolean;
+  /** The setting that bounds its bodies, where that is not `maxBodyBytes`. */
+  readonly bodyBound?: keyof BodyBounds;
 }
+
+type BodyBounds = Pick<Config, 'maxBodyBytes' | 'maxCallbackBytes'>;
 
 /** Where requests over HTTP come in: the gate is asked before a body is read, and the body is read within its bounds. */
 @Injectable()
@@ -32,7 +36,7 @@ export class HttpDoor implements OnModuleInit {
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
     @Inject(LoadGate) private readonly gate: LoadGate,
     @Inject(HttpCalls) private readonly calls: HttpCalls,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'maxBodyBytes'>,
+    @Inject(CONFIG) private readonly config: BodyBounds,
   ) {}
 
   onModuleInit(): void {
@@ -64,7 +68,8 @@ export class HttpDoor implements OnModuleInit {
       request.heldBytes += bytes;
       return this.gate.hold(bytes);
     };
-    const limits = { maxBytes: this.config.maxBodyBytes, announcedBytes: contentLength(request), take };
+    const { bodyBound = 'maxBodyBytes' } = doorConfig(request);
+    const limits = { maxBytes: this.config[bodyBound], announcedBytes: contentLength(request), take };
     readBody(payload, limits, done);
   }
 }

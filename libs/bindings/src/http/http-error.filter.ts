@@ -1,6 +1,6 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Inject } from '@nestjs/common';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
-import { CONFIG, type Config, LOGGER, type Logger } from '#platform';
+import { LOGGER, type Logger } from '#platform';
 import { A2AError, type A2AErrorReason, errorDetails } from '#protocol';
 import { clientError } from '../client-error.js';
 import { errorText } from '../jsonrpc/jsonrpc-response.js';
@@ -20,10 +20,7 @@ interface HttpFault {
 /** Makes JSON of every error that HTTP, the router or the body reader finds, and of a controller's that is not a protocol error. */
 @Catch()
 export class HttpErrorFilter implements ExceptionFilter {
-  constructor(
-    @Inject(CONFIG) private readonly config: Pick<Config, 'maxBodyBytes'>,
-    @Inject(LOGGER) private readonly logger: Logger,
-  ) {}
+  constructor(@Inject(LOGGER) private readonly logger: Logger) {}
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
@@ -45,7 +42,9 @@ export class HttpErrorFilter implements ExceptionFilter {
     if (thrown instanceof BodyRefusedError && thrown.cause) {
       return { status, message: thrown.cause.message, error: thrown.cause };
     }
-    if (status === 413) return { status, message: `The request body is larger than ${this.config.maxBodyBytes} bytes` };
+    if (thrown instanceof BodyRefusedError) {
+      return { status, message: `The request body is larger than ${thrown.maxBytes} bytes` };
+    }
     if (status === 404) return missing(request, reply);
     if (status >= 500 && status !== 503) clientError(thrown, this.logger, { binding: 'HTTP', path: pathOf(request) });
     return { status, message: httpErrorMessage(status) };

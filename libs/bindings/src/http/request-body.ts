@@ -17,6 +17,8 @@ export class BodyRefusedError extends Error {
 
   constructor(
     readonly statusCode: 413 | 503,
+    /** The bound that a body with 413 is beyond, in bytes. */
+    readonly maxBytes: number,
     override readonly cause?: A2AError,
   ) {
     super(`the body is refused with ${statusCode}`);
@@ -32,7 +34,7 @@ export function readBody(
   limits: BodyLimits,
   done: (error: Error | null, body?: Buffer) => void,
 ): void {
-  if (limits.announcedBytes > limits.maxBytes) return done(new BodyRefusedError(413));
+  if (limits.announcedBytes > limits.maxBytes) return done(new BodyRefusedError(413, limits.maxBytes));
   const pieces: Buffer[] = [];
   let bytes = 0;
   const end = (error: Error | null) => {
@@ -43,9 +45,9 @@ export function readBody(
   const ended = () => end(null);
   const take = (piece: Buffer) => {
     bytes += piece.length;
-    if (bytes > limits.maxBytes) return end(new BodyRefusedError(413));
+    if (bytes > limits.maxBytes) return end(new BodyRefusedError(413, limits.maxBytes));
     const error = limits.take(piece.length);
-    if (error) return end(new BodyRefusedError(503, error));
+    if (error) return end(new BodyRefusedError(503, limits.maxBytes, error));
     pieces.push(piece);
   };
   payload.on('data', take).on('end', ended).on('error', end);

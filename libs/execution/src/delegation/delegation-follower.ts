@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Config, type Signals } from '#platform';
+import { type Config, Loop, type Signals } from '#platform';
 import { isSettled } from '#protocol';
 import { type ClaimedDelegation, type DelegationPause, DelegationState, type TaskKey } from '#store';
-import { DELEGATION_SIGNALS, topicKey } from '#tasks';
+import { CALLBACK_SIGNALS, DELEGATION_SIGNALS, type TaskCallbacks, topicKey } from '#tasks';
 import { DelegationLook, type LookParts, pauseAfter } from './delegation-look.js';
 import { LocalPeer, type LocalPeerParts } from './local-peer.js';
-import { Loop } from '../loop.js';
 import { PeerWire } from './peer-wire.js';
 import { type Peer } from './peer.js';
 import { RemotePeer } from './remote-peer.js';
@@ -22,6 +21,8 @@ interface ActiveLook {
   readonly stop: AbortController;
   /** Ends a stream that the look reads. */
   stopWatching?: () => void;
+  /** The peer has called since it began. */
+  isCalled: boolean;
   ended: Promise<void>;
 }
 
@@ -44,7 +45,12 @@ export class DelegationFollower {
   private watching = 0;
 
   constructor(
-    private readonly parts: LookParts & LocalPeerParts & { readonly signals: Signals; readonly config: FollowerConfig },
+    private readonly parts: LookParts &
+      LocalPeerParts & {
+        readonly signals: Signals;
+        readonly callbacks: TaskCallbacks;
+        readonly config: FollowerConfig;
+      },
   ) {
     const { config } = parts;
     this.loop = new Loop('delegations', POLL_MS, parts.logger, () => this.lookAtAll());
@@ -54,7 +60,12 @@ export class DelegationFollower {
 
   start(): void {
     this.keeping = this.keepLeases();
-    this.loop.start(this.parts.signals.subscribe(DELEGATION_SIGNALS, (keys) => this.notice(keys)));
+    const { signals } = this.parts;
+    const subscriptions = [
+      signals.subscribe(DELEGATION_SIGNALS, (keys) => this.notice(keys)),
+      signals.subscribe(CALLBACK_SIGNALS, (keys) => this.noticeCalls(keys)),
+    ];
+    this.loop.start(() => subscriptions.forEach((unsubscribe) => unsubscribe()));
   }
 
   /** Gives everything back to the other processes. */
@@ -71,6 +82,16 @@ export class DelegationFollower {
     if (keys !== 'all') for (const key of keys) this.changed.set(key, keyOf(key));
     for (const { delegation, stopWatching } of this.looks) {
       if (keys === 'all' || keys.has(topicKey(delegation))) stopWatching?.();
+    }
+    this.loop.wake();
+  }
+
+  /** What has to be looked at is due already; the loop has to know. Who calls need not be watched any more. */
+  private noticeCalls(ids: ReadonlySet<string> | 'all'): void {
+    for (const look of this.looks) {
+      if (ids === 'all' || !ids.has(look.delegation.id)) continue;
+      look.isCalled = true;
+      look.stopWatching?.();
     }
     this.loop.wake();
   }
@@ -125,7 +146,7 @@ export class DelegationFollower {
 
   private look(delegation: ClaimedDelegation): void {
     const stop = new AbortController();
-    const look: ActiveLook = { delegation, stop, ended: Promise.resolve() };
+    const look: ActiveLook = { delegation, stop, isCalled: false, ended: Promise.resolve() };
     const peer = this.peerOf(delegation);
     const watch = (id: string) => this.watch(look, peer, id);
     this.looks.add(look);
@@ -137,12 +158,15 @@ export class DelegationFollower {
   }
 
   private peerOf(delegation: ClaimedDelegation): Peer {
-    return delegation.isLocal ? new LocalPeer(this.parts, delegation) : new RemotePeer(this.remotePeers, delegation);
+    const { callbacks } = this.parts;
+    return delegation.isLocal
+      ? new LocalPeer(this.parts, delegation)
+      : new RemotePeer({ peers: this.remotePeers, callbacks }, delegation);
   }
 
   /** Watches the peer's task where a stream is free, until there is something new, or the delegation's time is over. */
   private async watch(look: ActiveLook, peer: Peer, id: string): Promise<boolean> {
-    if (this.watching >= this.parts.config.maxPeerStreams) return false;
+    if (look.isCalled || this.watching >= this.parts.config.maxPeerStreams) return false;
     const { delegation, stop } = look;
     const enough = new AbortController();
     const timer = setTimeout(() => enough.abort(), timeLeft(delegation));

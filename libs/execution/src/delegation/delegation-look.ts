@@ -21,13 +21,13 @@ const ASKED_MS = 5 * 60_000;
 export interface LookParts {
   readonly store: Store;
   readonly taskSignals: TaskSignals;
-  readonly config: Pick<Config, 'maxEventBytes' | 'peerOutageMs'>;
+  readonly config: Pick<Config, 'maxEventBytes' | 'peerOutageMs' | 'callbackPollMs'>;
   readonly logger: Logger;
 }
 
 /** How long to wait before the next look, after so many that brought nothing. */
-export function pauseAfter(looks: number): number {
-  return retryDelay(POLL, looks);
+export function pauseAfter(looks: number, maxDelayMs = POLL.maxDelayMs): number {
+  return retryDelay({ ...POLL, maxDelayMs }, looks);
 }
 
 /** Whether the task has ended in the meantime. Any other refusal passes: a database that is away is one too. */
@@ -46,6 +46,8 @@ class LookLostError extends Error {
  */
 export class DelegationLook {
   private peerTask: string | null;
+  /** Whether the peer calls when there is news. One that has only agreed to is given until the next look. */
+  private willCall: boolean;
 
   constructor(
     private readonly parts: LookParts,
@@ -56,6 +58,7 @@ export class DelegationLook {
     private readonly signal: AbortSignal,
   ) {
     this.peerTask = delegation.peerTask;
+    this.willCall = delegation.callsBack;
   }
 
   /** Never rejects. */
@@ -84,8 +87,11 @@ export class DelegationLook {
     if (asked && statusName(asked) !== answers) return this.take(asked);
     const found = looks > 1 ? await this.peer.find(this.signal) : undefined;
     if (found) return this.take(found);
-    const { task, message } = await this.peer.send(this.signal);
-    return task ? this.take(task) : this.settle(answerOutcome(message));
+    const answer = await this.peer.send(this.signal);
+    if (answer.refusal) this.log(answer.refusal, 'delegation.callback_refused');
+    if (!answer.task) return this.settle(answerOutcome(answer.message));
+    this.willCall ||= answer.willCall ?? false;
+    return this.take(answer.task);
   }
 
   /** The message has become part of a task. One of this server may have changed before its name was noted. */
@@ -98,8 +104,11 @@ export class DelegationLook {
 
   private async follow(task: Task, looks = this.delegation.looks): Promise<void> {
     if (this.isNews(task)) return this.settleWith(task);
-    const now = (await this.watch(task.id)) ? await this.peer.task(task.id, this.signal) : task;
-    return this.isNews(now) ? this.settleWith(now) : this.pause(pauseAfter(looks));
+    const isWatched = !this.willCall && (await this.watch(task.id));
+    const now = isWatched ? await this.peer.task(task.id, this.signal) : task;
+    if (this.isNews(now)) return this.settleWith(now);
+    const { callsBack } = this.delegation;
+    await this.pause(pauseAfter(looks, callsBack ? this.parts.config.callbackPollMs : undefined));
   }
 
   private isNews(task: Task): boolean {

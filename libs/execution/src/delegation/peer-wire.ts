@@ -32,6 +32,12 @@ export class PeerWire {
     return call as unknown as typeof globalThis.fetch;
   }
 
+  /** Whether a peer with that card may have us call `url`. */
+  allows(card: URL, url: URL): boolean {
+    const { peers } = this.config;
+    return peers.length > 0 ? peers.includes(url.origin) : url.origin === card.origin;
+  }
+
   async stop(): Promise<void> {
     await this.dispatcher.destroy();
   }
@@ -54,7 +60,7 @@ export class PeerWire {
   /** A peer's card is the peer's word: what it names may be anything, this machine's neighbours too. */
   private assertAllowed(card: URL, url: URL): void {
     const { peers } = this.config;
-    if (peers.length > 0 ? peers.includes(url.origin) : url.origin === card.origin) return;
+    if (this.allows(card, url)) return;
     const rule = peers.length > 0 ? 'is none of PERDURE_PEERS' : `is not that of its card; PERDURE_PEERS may allow it`;
     throw new PeerError('refused', `the origin ${url.origin} ${rule}`);
   }

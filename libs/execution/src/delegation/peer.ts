@@ -1,8 +1,14 @@
 import { type Message, type Task } from '#protocol';
 
 /** What a peer answers to a message: its task, or words without one. */
-export type PeerAnswer =
-  { readonly task: Task; readonly message?: undefined } | { readonly task?: undefined; readonly message: Message };
+export type PeerAnswer = (
+  { readonly task: Task; readonly message?: undefined } | { readonly task?: undefined; readonly message: Message }
+) & {
+  /** Whether the peer has taken a webhook of ours. */
+  readonly willCall?: boolean;
+  /** Why it has not, where it was asked to. */
+  readonly refusal?: PeerError;
+};
 
 /** Another agent at the other end of one delegation. All methods fail with {@link PeerError}, or with what `signal` says. */
 export interface Peer {

@@ -1,9 +1,10 @@
 import type { Client, RequestOptions } from '@a2a-js/sdk/client';
 import { type DescMessage, type MessageShape } from '@bufbuild/protobuf';
-import { SCHEDULING_EXTENSION } from '#agents';
+import { PUSH_FILTER_EXTENSION, SCHEDULING_EXTENSION } from '#agents';
 import {
   A2AError,
   decodeJson,
+  isLoopback,
   isSettled,
   MessageSchema,
   type SendMessageRequestJson,
@@ -12,27 +13,45 @@ import {
   TaskState,
 } from '#protocol';
 import { type ClaimedDelegation } from '#store';
+import { type TaskCallbacks } from '#tasks';
 import { type Peer, type PeerAnswer, PeerError, type PeerProblem } from './peer.js';
-import { type DiscoveredPeer, type RemotePeers } from './remote-peers.js';
+import { type DiscoveredPeer, type PeerPush, type RemotePeers } from './remote-peers.js';
 
 /** How many of the peer's newest tasks are looked through for one that an earlier try may have made. */
 const LOOK_BACK = 100;
 const TASK_ID_MAX = 512;
+/** So often a message asks for callbacks, where the peer does not say what it finds wrong. */
+const INVITED_TRIES = 3;
+/** What the wait for a task can end with, and a first word, which shows that the peer reaches this server. */
+const WANTED = 'states=submitted,completed,failed,canceled,rejected,input-required,auth-required; artifacts=false';
+
+/** What agents elsewhere are reached with. */
+export interface RemotePeerParts {
+  readonly peers: RemotePeers;
+  readonly callbacks: TaskCallbacks;
+}
 
 /** An agent elsewhere, over the official SDK's client. Everything that it answers is checked again. */
 export class RemotePeer implements Peer {
   constructor(
-    private readonly peers: RemotePeers,
+    private readonly parts: RemotePeerParts,
     private readonly delegation: ClaimedDelegation,
   ) {}
 
+  /** Where the peer takes no webhook, or not this one, the message goes without. */
   async send(signal: AbortSignal): Promise<PeerAnswer> {
-    const { Message, SendMessageRequest, Task } = await import('@a2a-js/sdk');
-    const answer = await this.answered(({ client }) =>
-      client.sendMessage(SendMessageRequest.fromJSON(this.request), this.options(signal)),
-    );
-    if ('messageId' in answer) return { message: checked(MessageSchema, Message.toJSON(answer)) };
-    return { task: checkedTask(Task.toJSON(answer)) };
+    const peer = await this.parts.peers.at(this.delegation.peer);
+    const invited = await this.inviting(peer);
+    if (!invited) return this.sendAs(this.request, this.options(signal));
+    try {
+      const answer = await this.sendAs(invited, this.options(signal, peer.push));
+      return { ...answer, willCall: true };
+    } catch (error) {
+      if (!(error instanceof PeerError) || error.problem !== 'refused') throw error;
+      const answer = await this.sendAs(this.request, this.options(signal));
+      peer.push = undefined;
+      return { ...answer, refusal: error };
+    }
   }
 
   /**
@@ -75,7 +94,7 @@ export class RemotePeer implements Peer {
 
   async watch(id: string, signal: AbortSignal): Promise<boolean> {
     try {
-      const { client, streams } = await this.peers.at(this.delegation.peer);
+      const { client, streams } = await this.parts.peers.at(this.delegation.peer);
       if (!streams) return false;
       for await (const { payload } of client.resubscribeTask({ tenant: '', id }, this.options(signal))) {
         const isState = payload?.$case === 'task' || payload?.$case === 'statusUpdate';
@@ -86,6 +105,32 @@ export class RemotePeer implements Peer {
       // What is true is asked for in any case.
     }
     return true;
+  }
+
+  private async sendAs(request: SendMessageRequestJson, options: RequestOptions): Promise<PeerAnswer> {
+    const { Message, SendMessageRequest, Task } = await import('@a2a-js/sdk');
+    const answer = await this.answered(({ client }) =>
+      client.sendMessage(SendMessageRequest.fromJSON(request), options),
+    );
+    if ('messageId' in answer) return { message: checked(MessageSchema, Message.toJSON(answer)) };
+    return { task: checkedTask(Task.toJSON(answer)) };
+  }
+
+  /**
+   * The request with a webhook of ours, where both sides can. It is the same each time it is sent; a peer that fails over it
+   * gets the other, unless that were another request under the same key.
+   */
+  private async inviting({ push, honoursKeys }: DiscoveredPeer): Promise<SendMessageRequestJson | undefined> {
+    const { id, taskId, looks, peer } = this.delegation;
+    const address = push && this.parts.callbacks.address(id);
+    if (!address || !mayReach(address.url, peer) || (looks > INVITED_TRIES && !honoursKeys)) return undefined;
+    await this.parts.callbacks.expect(this.delegation, push.jwks);
+    // Another Perdure signs where it is asked for a bearer token of its own making.
+    const authentication = { scheme: 'Bearer', credentials: push.jwks === undefined ? address.token : '' };
+    // By its name the next message to the peer's task replaces it.
+    const taskPushNotificationConfig = { id: taskId, ...address, authentication };
+    const { configuration } = this.request;
+    return { ...this.request, configuration: { ...configuration, taskPushNotificationConfig } };
   }
 
   /** The tasks among which the message's own may be. */
@@ -108,23 +153,33 @@ export class RemotePeer implements Peer {
     return JSON.parse(this.delegation.request) as SendMessageRequestJson;
   }
 
-  private options(signal: AbortSignal): RequestOptions {
+  private options(signal: AbortSignal, push?: PeerPush): RequestOptions {
     const { metadata = {} } = this.request;
     const { traceparent } = metadata;
     const serviceParameters: Record<string, string> = { 'Idempotency-Key': this.delegation.id };
     if (typeof traceparent === 'string') serviceParameters.traceparent = traceparent;
-    if (SCHEDULING_EXTENSION.uri in metadata) serviceParameters['A2A-Extensions'] = SCHEDULING_EXTENSION.uri;
+    if (push?.filters) serviceParameters['Push-Filter'] = WANTED;
+    const extensions = [
+      ...(SCHEDULING_EXTENSION.uri in metadata ? [SCHEDULING_EXTENSION.uri] : []),
+      ...(push?.filters ? [PUSH_FILTER_EXTENSION.uri] : []),
+    ];
+    if (extensions.length > 0) serviceParameters['A2A-Extensions'] = extensions.join(',');
     return { signal, serviceParameters };
   }
 
   private async answered<T>(call: (peer: DiscoveredPeer) => Promise<T>): Promise<T> {
-    const peer = await this.peers.at(this.delegation.peer);
+    const peer = await this.parts.peers.at(this.delegation.peer);
     try {
       return await call(peer);
     } catch (error) {
       throw asPeerError(error);
     }
   }
+}
+
+/** An address of this machine is another one's own elsewhere. */
+function mayReach(url: string, peer: string): boolean {
+  return !isLoopback(new URL(url).hostname) || isLoopback(new URL(peer).hostname);
 }
 
 /** Reads what the SDK has let pass as a message of the protocol. */

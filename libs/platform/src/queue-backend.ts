@@ -1,5 +1,6 @@
 import { createPostgresBackend, Queue, type QueueOptions, Worker, type WorkerOptions, withBackend } from 'bullmq';
-import { assertReady, type QueueConnection } from '#platform';
+import { type QueueConnection } from './queue-connection.js';
+import { assertReady } from './redis.js';
 
 type Options<T> = Omit<T, 'connection' | 'prefix'>;
 type Process<Data> = (job: { readonly data: Data }) => Promise<void>;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Logger } from '#platform';
+import { type Logger } from './logger.js';
 
 /**
  * Work that is done again and again, after a pause or when something wakes it. It may answer with the milliseconds to
