@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Role as MessageRole } from '#protocol';
-import { EXAMPLE_AGENTS, TEST_AGENTS } from '../support/agent-folders.js';
+import { ECHO_AGENT, TEST_AGENTS } from '../support/agent-folders.js';
 import { DatabaseProxy } from '../support/database-proxy.js';
 import { freePort } from '../support/free-port.js';
 import { GrpcClient } from '../support/grpc-client.js';
@@ -51,7 +51,7 @@ describe.skipIf(haproxy === undefined)('two servers and two workers behind the p
     const addresses = at && { PORT: String(at.http), GRPC_PORT: String(at.grpc) };
     const env = { PERDURE_ROLE: role, PERDURE_SHUTDOWN_DELAY: '3s', PERDURE_DRAIN: '2s', ...addresses };
     const databaseUrl = role === 'server' ? path.url : database.url;
-    return startServer({ agents: [TEST_AGENTS, EXAMPLE_AGENTS], databaseUrl, env });
+    return startServer({ agents: [TEST_AGENTS, ECHO_AGENT], databaseUrl, env });
   }
 
   const rpc = (agent: string) => new JsonRpcClient(`${proxy.url}/agents/${agent}`);

@@ -6,10 +6,10 @@ import { packageRoot } from '#platform';
 import { inEachMode, type Mode } from '../support/modes.js';
 
 /** A few seconds of it, with the kinds of faults that are over soon. */
-const ARGS = ['--minutes', '0.15', '--clients', '12', '--every', '2s', '--seed', '20'];
+const ARGS = ['--minutes', '0.12', '--clients', '10', '--every', '1.8s', '--seed', '152'];
 const FAULTS: Record<Mode, string> = {
-  postgres: 'kill,postgres-immediate,terminate,lost-answers',
-  redis: 'kill,redis-flush,redis-kill,lost-answers',
+  postgres: 'kill,postgres-immediate,terminate,lost-answers,receiver-down',
+  redis: 'kill,redis-flush,redis-kill,lost-answers,receiver-down',
 };
 
 /** What `npm run chaos` does after its build. */
@@ -29,5 +29,6 @@ inEachMode((mode) => {
     expect(output).toContain('every promise was kept');
     expect(code).toBe(0);
     expect(Number(/^tasks accepted +(\d+)$/m.exec(output)?.[1])).toBeGreaterThan(0);
+    expect(Number(/^requests to them, events acknowledged, .* \d+, (\d+), \d+$/m.exec(output)?.[1])).toBeGreaterThan(0);
   });
 });

@@ -1,14 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { packageRoot } from '#platform';
+import { OPERATED_AGENTS } from '../support/agent-folders.js';
 import { cli, CliRun } from '../support/cli.js';
 import { useServers } from '../support/in-process-server.js';
 import { useTables } from '../support/task-tables.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
-const AGENTS = join(packageRoot(), 'test/support/operated');
-const servers = useServers(1, { agentDirs: [AGENTS] });
+const servers = useServers(1, { agentDirs: [OPERATED_AGENTS] });
 const folder = temporaryFolder();
 const tables = useTables({
   get url() {

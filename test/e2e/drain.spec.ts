@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { TEST_AGENTS } from '../support/agent-folders.js';
 import { fetchAnswer, type HttpAnswer } from '../support/json-rpc.js';
 import { Ledger } from '../support/ledger.js';
+import { type Mode, modeVariables, redisOrPostgres } from '../support/modes.js';
 import { useDatabase } from '../support/postgres.js';
 import { type ServerProcess, useServerProcesses } from '../support/server-process.js';
 import { stateOf, upTo } from '../support/sse-client.js';
@@ -15,8 +16,9 @@ const folder = temporaryFolder();
 const startServer = useServerProcesses();
 const dataDir = join(folder, 'data');
 
-function start(drain: string, lease = '60s'): Promise<ServerProcess> {
-  return startServer({ agents: [TEST_AGENTS], dataDir, env: { PERDURE_DRAIN: drain, PERDURE_LEASE: lease } });
+function start(drain: string, lease = '60s', mode: Mode = 'postgres'): Promise<ServerProcess> {
+  const queue = modeVariables(mode, `postgres://embedded${dataDir}`);
+  return startServer({ agents: [TEST_AGENTS], dataDir, env: { PERDURE_DRAIN: drain, PERDURE_LEASE: lease, ...queue } });
 }
 
 /** The embedded Postgres of the data folder. */
@@ -52,11 +54,14 @@ function warnings(server: ServerProcess): unknown[] {
   return server.log.filter(({ level }) => level !== 'info');
 }
 
-describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
+describe.each([
+  ['SIGTERM', 'postgres'],
+  ['SIGINT', redisOrPostgres()],
+] as const)('%s, over %s', (signal, mode) => {
   const ledger = (name: string) => new Ledger(join(folder, `${name}-${signal}`));
 
   it('lets a run that ends in time complete, and its caller have the answer', async () => {
-    const server = await start('20s');
+    const server = await start('20s', '60s', mode);
     const postgres = postmaster();
     expect(await readiness(server)).toMatchObject({ status: 200, json: { status: 'ok' } });
     const call = server.rpc('ledger').send(ledger('short').message(1));
@@ -81,7 +86,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
   });
 
   it('hands a longer run back, without an attempt burnt, and tells those who wait; the next start completes it', async () => {
-    const server = await start('300ms');
+    const server = await start('300ms', '60s', mode);
     const postgres = postmaster();
     const call = server.rpc('ledger').send(ledger('long').message(2));
     ledger('long').open(1);
@@ -96,7 +101,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     expect(await server.ended).toBe(0);
     expect(isRunning(postgres)).toBe(false);
 
-    const next = await start('0s');
+    const next = await start('0s', '60s', mode);
     ledger('long').open(2);
     const rest = await (await next.rpc('ledger').subscribe(task!.id!, stream.lastId)).all();
     expect([...seen, ...rest].map(({ id }) => id)).toEqual(upTo(rest.at(-1)!.id));

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '#platform';
-import { EXAMPLE_AGENTS } from '../support/agent-folders.js';
+import { ECHO_AGENT } from '../support/agent-folders.js';
 import { CliRun } from '../support/cli.js';
 import { freePort } from '../support/free-port.js';
 import { type CutAt, LineCutter } from '../support/line-cutter.js';
@@ -159,7 +159,7 @@ describe('perdure send to a server that is killed before its first answer has co
     const port = await freePort();
     line = await LineCutter.start(port);
     const env = { PORT: String(port), PUBLIC_URL: line.url };
-    start = () => startServer({ agents: [EXAMPLE_AGENTS], dataDir, env });
+    start = () => startServer({ agents: [ECHO_AGENT], dataDir, env });
     server = await start();
   });
   afterAll(() => line.close());

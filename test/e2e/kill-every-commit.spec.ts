@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type StreamResponseJson, type TaskJson } from '#protocol';
+import { VOYAGE_AGENTS } from '../support/agent-folders.js';
 import { CommitProxy, type Moment } from '../support/commit-proxy.js';
-import { compile } from '../support/compiled-agents.js';
 import { Ledger } from '../support/ledger.js';
+import { type Mode, modeVariables, redisOrPostgres } from '../support/modes.js';
 import { createDatabase, dropDatabase } from '../support/postgres.js';
 import { TaskTables } from '../support/task-tables.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -12,8 +13,6 @@ import { WorkerChain } from '../support/worker-chain.js';
 const SLEEP_MS = 60;
 const STEPS = ['book', 'board', 'load', 'count', 'unload', 'steer', 'follow', 'fetch', 'moor', 'return'];
 const folder = temporaryFolder();
-const AGENTS = join(folder, 'compiled/voyage');
-compile(['voyage', 'agents'], join(folder, 'compiled'));
 
 /** A task as it is in the end, and how it came there, without ids and times. */
 interface Left {
@@ -128,17 +127,18 @@ function withoutInterrupted(events: readonly StreamResponseJson[]): StreamRespon
 }
 
 /**
- * Side by side, each with a database of its own. Of every commit the answer is lost; that the next one is sent is enough of
- * every fifth: what lies between is lost either way.
+ * Side by side, each with a database of its own, behind every second commit: what lies between a commit and the next is lost at
+ * either end of it. One of them over Redis, where this machine has it.
  */
-const LANES: readonly { moment: Moment; first: number; every: number }[] = [
-  { moment: 'its answer is lost', first: 1, every: 2 },
-  { moment: 'its answer is lost', first: 2, every: 2 },
-  { moment: 'the next one is sent', first: 1, every: 5 },
+const LANES: readonly { moment: Moment; first: number; mode: Mode }[] = [
+  { moment: 'its answer is lost', first: 1, mode: 'postgres' },
+  { moment: 'the next one is sent', first: 2, mode: redisOrPostgres() },
 ];
-const TITLE = 'a task whose process is killed at commit $first, or every $every further on, when $moment,';
+const EVERY = 2;
+const TITLE =
+  'a task whose process is killed at commit $first, or every second one further on, when $moment, over $mode,';
 
-describe.concurrent.each(LANES)(TITLE, ({ moment, first, every }) => {
+describe.concurrent.each(LANES)(TITLE, ({ moment, first, mode }) => {
   let databaseUrl: string;
   let tables: TaskTables;
   let proxy: CommitProxy;
@@ -148,7 +148,11 @@ describe.concurrent.each(LANES)(TITLE, ({ moment, first, every }) => {
     databaseUrl = await createDatabase();
     tables = new TaskTables({ url: databaseUrl });
     proxy = await CommitProxy.start(databaseUrl);
-    workers = await WorkerChain.start(proxy.url, AGENTS, tables);
+    workers = await WorkerChain.start(
+      proxy.url,
+      { agents: VOYAGE_AGENTS, env: modeVariables(mode, databaseUrl) },
+      tables,
+    );
   });
   afterAll(async () => {
     await workers.stop();
@@ -184,7 +188,7 @@ describe.concurrent.each(LANES)(TITLE, ({ moment, first, every }) => {
     expect(undisturbed.tasks.map(({ task }) => task.status?.state)).toEqual(Array(2).fill('TASK_STATE_COMPLETED'));
     expect(undisturbed.effects).toEqual(Object.fromEntries(STEPS.map((step) => [step, 1])));
     let commit = first;
-    while (await survives(commit, undisturbed)) commit += every;
+    while (await survives(commit, undisturbed)) commit += EVERY;
     // Emissions that come together are committed together, or not: their number differs a little.
     expect(commit).toBeGreaterThan(commits * 0.8);
     await tables.expectSound();

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { packageRoot } from '#platform';
+import { VOYAGE_AGENTS } from '../support/agent-folders.js';
 import { cli } from '../support/cli.js';
 import { Ledger } from '../support/ledger.js';
+import { type Mode, modeVariables, redisOrPostgres } from '../support/modes.js';
 import { useDatabase } from '../support/postgres.js';
 import { type ServerProcess, useServerProcesses } from '../support/server-process.js';
 import { useTables } from '../support/task-tables.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
-const AGENTS = [join(packageRoot(), 'test/support/voyage')];
 /** Longer than it takes to see that a task sleeps, shorter than a start. */
 const SLEEP_MS = 1_500;
 const database = useDatabase();
@@ -18,13 +18,15 @@ const ledger = new Ledger(join(temporaryFolder(), 'waits'));
 const { data } = ledger.message(1);
 const DELEGATES = 'listens and exists (select from perdure.task_delegations d where d.task_id = t.id and d.state = 2)';
 
-function start(): Promise<ServerProcess> {
-  return startServer({ agents: AGENTS, databaseUrl: database.url, env: { PERDURE_LEASE: '1s' } });
+function start(mode: Mode): Promise<ServerProcess> {
+  const env = { PERDURE_LEASE: '1s', ...modeVariables(mode, database.url) };
+  return startServer({ agents: [VOYAGE_AGENTS], databaseUrl: database.url, env });
 }
 
-/** Two servers on the database, of which nothing is left after a kill. */
+/** Two servers on the database, of which nothing is left after a kill: the next ones have their queue in the other place. */
 class Servers {
   private all: ServerProcess[] = [];
+  private readonly modes: Mode[] = ['postgres', redisOrPostgres()];
 
   /** Kills every process when the task has done so many steps and waits as the condition says, and starts them again. */
   async killAfter(steps: number, id: string, condition: string): Promise<void> {
@@ -39,7 +41,8 @@ class Servers {
   }
 
   async start(): Promise<void> {
-    this.all = await Promise.all([start(), start()]);
+    this.modes.reverse();
+    this.all = await Promise.all([start(this.modes[0]!), start(this.modes[0]!)]);
   }
 
   get first(): ServerProcess {

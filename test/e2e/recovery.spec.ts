@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { TEST_AGENTS } from '../support/agent-folders.js';
 import { Ledger } from '../support/ledger.js';
+import { type Mode, modeVariables, redisOrPostgres } from '../support/modes.js';
 import { useDatabase } from '../support/postgres.js';
 import { type ServerProcess, useServerProcesses } from '../support/server-process.js';
 import { upTo } from '../support/sse-client.js';
@@ -15,8 +16,9 @@ const database = useDatabase();
 const tables = useTables(database);
 const startServer = useServerProcesses();
 
-function start(): Promise<ServerProcess> {
-  return startServer({ agents: [TEST_AGENTS], databaseUrl: database.url, env: { PERDURE_LEASE: LEASE } });
+function start(mode: Mode): Promise<ServerProcess> {
+  const env = { PERDURE_LEASE: LEASE, ...modeVariables(mode, database.url) };
+  return startServer({ agents: [TEST_AGENTS], databaseUrl: database.url, env });
 }
 
 async function expectToServe(server: ServerProcess, name: string): Promise<void> {
@@ -39,7 +41,7 @@ async function untilLong(id: string, seconds: number): Promise<void> {
 }
 
 it('goes on with its own run after a handler has blocked the event loop for longer than the lease, where nobody else took it', async () => {
-  const server = await start();
+  const server = await start('postgres');
   const ledger = new Ledger(join(folder, 'alone'));
   const { id } = await server.rpc('stubborn').start(ledger.message(2, server.pid));
   await ledger.reached(1, server.pid);
@@ -55,7 +57,8 @@ it('goes on with its own run after a handler has blocked the event loop for long
 });
 
 it('is taken over while a handler blocks its event loop, is refused what it writes late, and goes on serving', async () => {
-  const [hung, other] = [await start(), await start()];
+  const mode = redisOrPostgres();
+  const [hung, other] = await Promise.all([start(mode), start(mode)]);
   const ledger = new Ledger(join(folder, 'hung'));
   const { id } = await hung.rpc('stubborn').start(ledger.message(1, hung.pid));
   await ledger.reached(1, hung.pid);

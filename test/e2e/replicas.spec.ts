@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { fetchAnswer } from '../support/json-rpc.js';
-import { compile } from '../support/compiled-agents.js';
+import { DISTANT_AGENTS, OPERATED_AGENTS, REPLICATED_AGENTS, TEST_AGENTS } from '../support/agent-folders.js';
 import { Ledger } from '../support/ledger.js';
 import { inEachMode, modeVariables } from '../support/modes.js';
 import { useDatabase } from '../support/postgres.js';
@@ -16,9 +16,7 @@ import { temporaryFolder } from '../support/temporary-folder.js';
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
 const folder = temporaryFolder();
-const compiled = (name: string) => join(folder, 'compiled', name);
-compile(['agents', 'operated', 'replicated', 'distant'], join(folder, 'compiled'));
-const SHARED = ['agents', 'operated', 'replicated'].map(compiled);
+const SHARED = [TEST_AGENTS, OPERATED_AGENTS, REPLICATED_AGENTS];
 
 inEachMode((mode) => {
   const database = useDatabase();
@@ -39,7 +37,7 @@ inEachMode((mode) => {
   beforeAll(async () => {
     [both, server, worker] = await Promise.all([
       start('all', SHARED),
-      start('server', [...SHARED, compiled('distant')]),
+      start('server', [...SHARED, DISTANT_AGENTS]),
       start('worker', SHARED),
     ]);
   });
@@ -209,7 +207,7 @@ inEachMode((mode) => {
 
   it('a worker that no signal reaches learns of a cancel when it renews its lease', async () => {
     const env = { REDIS_URL: 'redis://127.0.0.1:9', PERDURE_LEASE: '3s' };
-    await start('worker', [compiled('distant')], env);
+    await start('worker', [DISTANT_AGENTS], env);
     const ledger = ledgerOf('outpost');
     const { id } = await server!.rpc('outpost').start(ledger.message(1));
     await ledger.reached(1);

@@ -3,8 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { packageRoot } from '#platform';
-import { TEST_AGENTS } from '../support/agent-folders.js';
+import { OPERATED_AGENTS, TEST_AGENTS } from '../support/agent-folders.js';
 import { cli } from '../support/cli.js';
 import { Ledger } from '../support/ledger.js';
 import { inEachMode, modeVariables } from '../support/modes.js';
@@ -18,7 +17,6 @@ import { TaskTables } from '../support/task-tables.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const program = findProgram('pgbouncer', 'a server and a worker behind PgBouncer in transaction mode');
-const OPERATED = join(packageRoot(), 'test/support/operated');
 const folder = temporaryFolder();
 const startProcess = useServerProcesses();
 
@@ -39,7 +37,7 @@ inEachMode((mode) => {
       expect([await migration.ended, migration.output]).toEqual([0, 'The database has the newest schema.\n']);
       const start = (role: string) =>
         startProcess({
-          agents: [TEST_AGENTS, OPERATED],
+          agents: [TEST_AGENTS, OPERATED_AGENTS],
           databaseUrl: pooler.url,
           env: { ...env, PERDURE_ROLE: role },
         });

@@ -14,6 +14,12 @@ export interface WorkerCall {
   readonly key?: string;
 }
 
+/** What each worker is given: the folder of its agents, and settings. */
+export interface WorkerOptions {
+  readonly agents: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
 class WorkerKilledError extends Error {}
 
 /** What waits for one answer. */
@@ -33,8 +39,12 @@ class WorkerProcess {
   private hasEnded = false;
   private calls = 0;
 
-  constructor(agents: string) {
-    this.child = fork(PROGRAM, [agents], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] });
+  constructor({ agents, env }: WorkerOptions) {
+    this.child = fork(PROGRAM, [agents], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      execArgv: [],
+      env: { ...process.env, ...env },
+    });
     for (const stream of [this.child.stdout!, this.child.stderr!]) stream.on('data', (text) => (this.output += text));
     this.child.on('message', (message) => this.take(message as { id: number; ready?: string }));
     this.ended = once(this.child, 'exit').then(() => {
@@ -87,20 +97,19 @@ export class WorkerChain {
 
   private constructor(
     private readonly databaseUrl: string,
-    private readonly agents: string,
+    private readonly options: WorkerOptions,
     private readonly tables: TaskTables,
   ) {
-    this.current = new WorkerProcess(agents);
-    this.next = new WorkerProcess(agents);
+    this.current = new WorkerProcess(options);
+    this.next = new WorkerProcess(options);
     this.up = this.current.start(databaseUrl);
   }
 
   /**
-   * Starts the first one. `agents`: the folder of its agents; `databaseUrl`: the way of the workers to the database;
-   * `tables`: the test's own.
+   * Starts the first one. `databaseUrl`: the way of the workers to the database; `tables`: the test's own.
    */
-  static async start(databaseUrl: string, agents: string, tables: TaskTables): Promise<WorkerChain> {
-    const chain = new WorkerChain(databaseUrl, agents, tables);
+  static async start(databaseUrl: string, options: WorkerOptions, tables: TaskTables): Promise<WorkerChain> {
+    const chain = new WorkerChain(databaseUrl, options, tables);
     await chain.up;
     return chain;
   }
@@ -138,7 +147,7 @@ export class WorkerChain {
     await this.tables.forget();
     await meanwhile?.();
     this.current = this.next;
-    this.next = new WorkerProcess(this.agents);
+    this.next = new WorkerProcess(this.options);
     await this.current.start(this.databaseUrl);
   }
 }
