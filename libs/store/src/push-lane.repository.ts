@@ -197,7 +197,7 @@ export class PushLaneRepository {
            lateral (select tenant_id, task_id, config_uid, is_closed, is_paused from perdure.push_lanes
                     where tenant_id = w.tenant and endpoint = w.endpoint and due_at <= now()
                     order by due_at limit w.lanes for update skip locked) lane),
-       closed as (delete from perdure.push_lanes l using due d where ${SAME} and d.is_closed)
+       closed as (delete from perdure.push_lanes l using due d where ${SAME} and d.is_closed),
        paused as (
          update perdure.push_lanes l set token = l.token + 1, stage = 0, due_at = null
          from due d where ${SAME} and d.is_paused and not d.is_closed)
