@@ -9,8 +9,8 @@ import { type ServerProcess, useServerProcesses } from '../support/server-proces
 import { useTables } from '../support/task-tables.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
-/** Longer than it takes to see that a task sleeps, shorter than a start. */
-const SLEEP_MS = 1_500;
+/** Longer than it takes to see that a task sleeps, also where one server is up before the other. */
+const SLEEP_MS = 4_000;
 const database = useDatabase();
 const tables = useTables(database);
 const startServer = useServerProcesses();
