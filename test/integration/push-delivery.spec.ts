@@ -137,6 +137,49 @@ inEachMode((mode) => {
       expect(hook.ids()).toEqual(await idsOf(id));
     });
 
+    it('is told of all events, also of those that come behind a large one', async () => {
+      const engine = await start();
+      const hook = await receiver();
+      const { id = '' } = await engine.send(echo, 'x'.repeat(300_000), {
+        taskPushNotificationConfig: { url: hook.url() },
+      });
+      await untilIdle(id);
+      expect(hook.ids()).toEqual(await idsOf(id));
+    });
+
+    it('that gets other settings is told under them from the next attempt on', async () => {
+      const engine = await start();
+      const hook = await receiver();
+      hook.answer = async ({ path, event }) => {
+        const id = (event.task?.id ?? event.statusUpdate?.taskId)!;
+        if (path !== '/old') return 200;
+        // All events are there: those that were read with this one are not sent under the settings of then.
+        await tables.until(id, 'COMPLETED');
+        await new Webhooks(engine).create({ agent: echo, id }, { id, url: hook.url('/new') });
+        return 200;
+      };
+      const task = await told(engine, hook, '/old');
+      await untilIdle(task);
+      const [first, ...others] = await idsOf(task);
+      expect(hook.ids('/old')).toEqual([first]);
+      expect(hook.ids('/new')).toEqual(others);
+    });
+
+    it('that this process cannot decrypt waits for one that can, and counts as not tried', async () => {
+      const stranger = await start({ config: { secretKeys: [new Uint8Array(32).fill(9)], role: 'worker' } });
+      const accepting = await start({ push: false });
+      const hook = await receiver();
+      const task = await told(accepting, hook);
+      const put = `select from perdure.push_lanes where task_id = $1 and stage = 0 and due_at > now() + interval '30 s'`;
+      await tables.waitFor(async () => expect(await tables.rows(put, [task])).toHaveLength(1));
+      expect(stranger.log.map(({ msg }) => msg)).toContain('push.secrets_unreadable');
+      await stranger.stop();
+      await start();
+      await letTimePass();
+      await untilIdle(task);
+      expect(hook.ids()).toEqual(await idsOf(task));
+    });
+
     it('is left alone for as long as it asks for with 429 and Retry-After, within the bound', async () => {
       const engine = await start({ config: { pushRetryAfterMs: 40_000 } });
       const hook = await receiver();
@@ -265,7 +308,39 @@ inEachMode((mode) => {
     });
   });
 
+  describe('the lane of a disabled webhook', () => {
+    it('comes to rest, also where its worker has died', async () => {
+      const engine = await start();
+      const hook = await receiver();
+      const task = await told(engine, hook);
+      await untilIdle(task);
+      await tables.rows(
+        `update perdure.push_lanes set is_paused = true, stage = 2, due_at = now() - interval '1 s' where task_id = $1`,
+        [task],
+      );
+      const idle = 'select from perdure.push_lanes where task_id = $1 and stage = 0 and due_at is null';
+      await tables.waitFor(async () => expect(await tables.rows(idle, [task])).toHaveLength(1));
+    });
+  });
+
   describe('an endpoint', () => {
+    it('is not asked more often than its rate allows', async () => {
+      const engine = await start({ config: { pushRate: 1_000 } });
+      const hook = await receiver();
+      await tables.rows(
+        `insert into perdure.push_endpoints (tenant_id, endpoint, allowed_at) values ('acme', $1, now() + interval '1 h')`,
+        [hook.url('')],
+      );
+      const task = await told(engine, hook);
+      const put = `select from perdure.push_lanes where task_id = $1 and stage = 0 and due_at > now() + interval '50 min'`;
+      await tables.waitFor(async () => expect(await tables.rows(put, [task])).toHaveLength(1));
+      expect(hook.received).toEqual([]);
+      await tables.rows('update perdure.push_endpoints set allowed_at = null where endpoint = $1', [hook.url('')]);
+      await letTimePass();
+      await untilIdle(task);
+      expect(hook.ids()).toEqual(await idsOf(task));
+    });
+
     it('that keeps failing is asked with one attempt at a time, until one succeeds', async () => {
       const engine = await start();
       const hook = await receiver();
@@ -316,5 +391,31 @@ inEachMode((mode) => {
       await untilIdle(task);
       await untilIdle(other);
     });
+  });
+});
+
+describe('what is kept for operators', () => {
+  const engines = useEngines(database);
+  const echo = engines.agent({ run: () => 'Done' });
+
+  it('is forgotten after its time, but for what waits or is to be sent again', async () => {
+    const engine = await engines.start({ push: true, config: SETTINGS });
+    const hook = await receiver();
+    const { id = '' } = await engine.send(echo, 'x', { taskPushNotificationConfig: { url: hook.url() } });
+    await untilIdle(id);
+    await tables.rows(
+      `update perdure.push_deliveries set next_at = now() + interval '1 h' where task_id = $1 and sequence = 1`,
+      [id],
+    );
+    await tables.rows(
+      'update perdure.push_deliveries set state = 1, settled_at = null where task_id = $1 and sequence = 3',
+      [id],
+    );
+    const { pushDeliveries, db } = engine.tasks.store;
+    await pushDeliveries.purge(db, 3_600_000, 1_000);
+    expect(await deliveriesOf(id)).toHaveLength((await idsOf(id)).length);
+    await pushDeliveries.purge(db, 0, 1_000);
+    expect((await deliveriesOf(id)).map(({ sequence }) => sequence)).toEqual([1, 3]);
+    expect(await tables.rows('select from perdure.push_attempts where task_id = $1', [id])).toEqual([]);
   });
 });

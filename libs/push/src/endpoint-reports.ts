@@ -7,6 +7,8 @@ interface Report extends EndpointFailures {
   readonly hasSucceeded: boolean;
 }
 
+/** Endpoints that are remembered here as failing; of others the database tells. */
+const MAX_FAILING = 10_000;
 /** The first pause of an endpoint that counts as down. */
 const MIN_OPEN_MS = 1_000;
 
@@ -29,6 +31,7 @@ export class EndpointReports {
   /** An attempt has failed; the receiver asks to be left alone for `pauseMs`. */
   failed({ tenantId, endpoint }: PushEndpointKey, pauseMs = 0): void {
     const known = this.reports.get(keyOf(tenantId, endpoint));
+    if (this.failing.size >= MAX_FAILING) this.failing.clear();
     this.failing.add(keyOf(tenantId, endpoint));
     this.add({
       tenantId,
