@@ -28,7 +28,7 @@ create table perdure.push_configs (
   disabled_reason  text,
   primary key (tenant_id, task_id, id)
 );
-create unique index push_configs_uid on perdure.push_configs (uid);
+create index push_configs_uid on perdure.push_configs (uid);
 create index push_configs_disabled on perdure.push_configs (tenant_id, endpoint, uid) where disabled_at is not null;
 
 -- The uids of the task's configs, null where it has none. Whoever adds an event holds the row's lock, and so sees the newest.

@@ -38,7 +38,7 @@ inEachMode((mode) => {
     [both, server, worker] = await Promise.all([
       start('all', SHARED),
       start('server', [...SHARED, DISTANT_AGENTS]),
-      start('worker', SHARED),
+      start('worker', SHARED, { PUBLIC_URL: 'http://a2a.example' }),
     ]);
   });
   afterAll(() => clients.forEach((client) => client.close()));

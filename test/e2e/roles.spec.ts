@@ -24,7 +24,7 @@ inEachMode((mode) => {
     const common = { agents: [TEST_AGENTS], databaseUrl: database.url, env };
     const [server, worker] = await Promise.all([
       start({ ...common, role: 'server' }),
-      start({ ...common, role: 'worker' }),
+      start({ ...common, role: 'worker', env: { ...env, PUBLIC_URL: 'http://a2a.example' } }),
     ]);
     const whole = ledger('whole');
     const stream = await server.rpc('ledger').stream(whole.message(2));

@@ -24,7 +24,9 @@ const key = randomBytes(32).toString('base64');
 
 function start(role: 'server' | 'worker', version: string): Promise<ServerProcess> {
   const drain: Record<string, string> =
-    role === 'server' ? { PERDURE_SHUTDOWN_DELAY: '500ms' } : { PERDURE_DRAIN: '100ms' };
+    role === 'server'
+      ? { PERDURE_SHUTDOWN_DELAY: '500ms' }
+      : { PERDURE_DRAIN: '100ms', PUBLIC_URL: 'http://a2a.example' };
   const env = {
     PERDURE_ROLE: role,
     PILGRIM_VERSION: version,
