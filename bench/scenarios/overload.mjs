@@ -7,7 +7,7 @@ const TIMES = 10;
 const OVERLOAD_MS = 60_000;
 const QUICK_OVERLOAD_MS = 15_000;
 /** More than PERDURE_MAX_CALLS, so that the server and not the load generator decides how many calls it has. */
-const CONNECTIONS = 10_000;
+const CONNECTIONS = 4_000;
 const LOOK_MS = 500;
 const PATIENCE_MS = 60_000;
 const FLAT = 1.1;
