@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 it('shows its name to Postgres and applies its statement timeout', async () => {
-  const pool = newPool({ applicationName: 'perdure-named', timeoutMs: 50 });
+  const pool = newPool({ applicationName: 'perdure-named', timeoutMs: 1_000 });
   const { rows } = await pool.query('select application_name from pg_stat_activity where pid = pg_backend_pid()');
   expect(rows).toEqual([{ application_name: 'perdure-named' }]);
   await expect(pool.query('select pg_sleep(30)')).rejects.toThrow('statement timeout');
