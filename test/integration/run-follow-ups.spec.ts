@@ -27,9 +27,7 @@ describe('queue', () => {
     });
     const first = engine.send(agent, 'one');
     await running.opened;
-    const [{ id }] = (await tables.rows<{ id: string }>('select id from perdure.tasks where agent = $1', [agent])) as [
-      { id: string },
-    ];
+    const id = await tables.idOf(agent);
     const second = engine.send(agent, { taskId: id, parts: [{ text: 'two' }] });
     await tables.waitFor(async () =>
       expect(await tables.rows('select from perdure.task_messages where task_id = $1', [id])).toHaveLength(2),

@@ -39,6 +39,13 @@ export class TaskTables {
     return row;
   }
 
+  /** The id of an agent's only task. A run that starts beside its acceptance may be seen before the task is. */
+  async idOf(agent: string): Promise<string> {
+    const ids = () => this.rows<{ id: string }>('select id from perdure.tasks where agent = $1', [agent]);
+    await this.waitFor(async () => expect(await ids()).toHaveLength(1));
+    return (await ids())[0]!.id;
+  }
+
   /** The log of a task, in order. */
   async events(id: string): Promise<StreamResponseJson[]> {
     const rows = await this.rows<{ event: string }>(

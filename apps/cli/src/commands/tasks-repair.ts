@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { AdminClient } from '../admin-client.js';
 import { CliError } from '../cli-error.js';
 import { confirmed } from '../confirmation.js';
+import { PAGE, possible, reportPages } from '../report-pages.js';
 import { type ActionReport, ReportPrinter } from '../report-printer.js';
 import {
   duration,
@@ -47,7 +48,6 @@ interface Report extends ActionReport {
 /** Which tasks an action is for, as `/admin/v1` takes it. */
 type Selection = { readonly tenant?: string; readonly ids: readonly string[] } | { readonly filter: TaskFilterJson };
 
-const PAGE = 50;
 const EXIT_CODES = '\nExit codes: 0 it is done for all of them; 1 some refused it, or it needs --yes; 2 an error.';
 
 /** `perdure tasks retry|redrive|reset|signal`: sets tasks going that go no further by themselves. */
@@ -147,7 +147,7 @@ function selectionOf(verb: Verb, url: string, ids: readonly string[], options: A
   );
 }
 
-/** Page by page; by filter each task comes once, also where it fails again meanwhile. */
+/** Page by page. */
 async function* reports(
   client: AdminClient,
   verb: Verb,
@@ -161,22 +161,7 @@ async function* reports(
     }
     return;
   }
-  let cursor: string | undefined;
-  let left = limit;
-  do {
-    const page = { ...body, limit: Math.min(PAGE, left), cursor };
-    const { results, nextCursor } = await client.post<{ results: Report[]; nextCursor?: string }>(`/${verb}`, page);
-    yield results;
-    left -= results.length;
-    cursor = nextCursor;
-  } while (cursor !== undefined && left > 0);
-}
-
-/** How many tasks it can be done to. */
-async function possible(planned: AsyncIterable<readonly Report[]>): Promise<number> {
-  let count = 0;
-  for await (const page of planned) count += page.filter(({ outcome }) => outcome === 'possible').length;
-  return count;
+  yield* reportPages<Report>(client, `/${verb}`, body, limit);
 }
 
 /** Wrapped: a value of null, or of undefined, is a value too. */

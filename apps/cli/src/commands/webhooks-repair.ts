@@ -4,6 +4,7 @@ import { parseDuration } from '#platform';
 import { AdminClient } from '../admin-client.js';
 import { CliError, ExitCode } from '../cli-error.js';
 import { confirmed } from '../confirmation.js';
+import { PAGE, possible, reportPages } from '../report-pages.js';
 import { type ActionReport, ReportPrinter } from '../report-printer.js';
 import { duration, limitOf, tenantOf } from '../task-filter.js';
 import { type Terminal } from '../terminal.js';
@@ -34,7 +35,6 @@ interface Report extends ActionReport {
   readonly delivery: string;
 }
 
-const PAGE = 50;
 const POLL_MS = 250;
 const EXIT_CODES = '\nExit codes: 0 it is done for all of them; 1 some refused it, or it needs --yes; 2 an error.';
 
@@ -93,25 +93,9 @@ function recoverCommand(terminal: Terminal): Command {
     });
 }
 
-/** Page by page: each comes once, also where it fails again meanwhile. */
-async function* recoveries(url: string, options: RecoverOptions, dryRun: boolean): AsyncGenerator<readonly Report[]> {
-  const client = AdminClient.ofWebhooks(url);
-  const filter = { ...deliveryFilter(options), tenant: tenantOf(url, options) };
-  let cursor: string | undefined;
-  let left = options.limit;
-  do {
-    const page = { ...filter, dryRun, limit: Math.min(PAGE, left), cursor };
-    const { results, nextCursor } = await client.post<{ results: Report[]; nextCursor?: string }>('/recover', page);
-    yield results;
-    left -= results.length;
-    cursor = nextCursor;
-  } while (cursor !== undefined && left > 0);
-}
-
-async function possible(planned: AsyncIterable<readonly Report[]>): Promise<number> {
-  let count = 0;
-  for await (const page of planned) count += page.filter(({ outcome }) => outcome === 'possible').length;
-  return count;
+function recoveries(url: string, options: RecoverOptions, dryRun: boolean): AsyncIterable<readonly Report[]> {
+  const filter = { ...deliveryFilter(options), tenant: tenantOf(url, options), dryRun };
+  return reportPages(AdminClient.ofWebhooks(url), '/recover', filter, options.limit);
 }
 
 function testCommand(terminal: Terminal): Command {
