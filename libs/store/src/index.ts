@@ -10,10 +10,23 @@ export {
   type NewDelegation,
 } from './delegation.repository.js';
 export { DatabaseUnavailableError } from './database-error.js';
+export { type DeliveryState, DELIVERY_STATES } from './delivery-state.js';
 export { GroupCommitter } from './group-committer.js';
 export { type IdempotencyRecord, type IdempotencyScope } from './idempotency.repository.js';
 export { leaseKey } from './lease.repository.js';
 export { migrate, MigrationBlockedError } from './migrate.js';
+export {
+  type AttemptRow,
+  type DeliveryFilter,
+  type DeliveryKey,
+  type DeliveryRow,
+} from './operated-delivery.repository.js';
+export {
+  type EndpointRow,
+  type WebhookFilter,
+  type WebhookPosition,
+  type WebhookRow,
+} from './operated-webhook.repository.js';
 export {
   type CallPlace,
   type OperatorFilter,
@@ -47,18 +60,6 @@ export {
   type PushLease,
   type PushUnderWay,
 } from './push-lane.repository.js';
-export {
-  type AttemptRow,
-  type DeliveryFilter,
-  type DeliveryKey,
-  type DeliveryRow,
-  type DeliveryState,
-  DELIVERY_STATES,
-  type EndpointRow,
-  type WebhookFilter,
-  type WebhookPosition,
-  type WebhookRow,
-} from './push-operator.repository.js';
 export { type LaneRow, type ResendRow } from './push-repair.repository.js';
 export { checkSchema, SchemaOutdatedError } from './schema-check.js';
 export { type NewSigningKey, type SigningKeyRow, SigningKeyRepository } from './signing-key.repository.js';

@@ -1,3 +1,4 @@
+import { SCAN, ScanConditions, type ScannedRow, scanPage, type ScanPage } from './bounded-scan.js';
 import { type Queryable } from './database.js';
 import { DelegationState } from './delegation.repository.js';
 import { type TaskKey, TASK_COLUMNS, type TaskRow } from './task.row.js';
@@ -51,12 +52,6 @@ export interface OperatorRow extends TaskRow {
   readonly errorId: string | null;
 }
 
-/** A part of the list: the rows that fit, and where to go on; `next` is undefined at the end of it. */
-export interface OperatorPage {
-  readonly rows: readonly OperatorRow[];
-  readonly next?: TaskKey;
-}
-
 /** How an operator sets a task going again. */
 export interface Restart {
   readonly at: Date;
@@ -87,9 +82,6 @@ export interface TimedEvent {
   readonly at: Date;
   readonly event: string;
 }
-
-/** Rows that one page looks at, at most, whether they fit or not. */
-const SCAN = 5_000;
 
 /** The time for which the row is due stands in the record of the sleep, the wait or the step's failure that it is for. */
 const HAS_TIMER = `exists (
@@ -141,9 +133,14 @@ export class OperatorRepository {
    * Up to `limit` tasks by tenant and id, so that within a tenant those made first come first. It looks at a bounded number
    * of rows: where few fit, a page may be short, or empty, and the list go on nevertheless.
    */
-  async page(db: Queryable, filter: OperatorFilter, limit: number, after?: TaskKey): Promise<OperatorPage> {
-    const { scanned, fits, values } = conditions(filter, after);
-    const { rows } = await db.query<OperatorRow & { fits: boolean; place: number }>(
+  async page(
+    db: Queryable,
+    filter: OperatorFilter,
+    limit: number,
+    after?: TaskKey,
+  ): Promise<ScanPage<OperatorRow, TaskKey>> {
+    const { scanned, fits, values } = taskConditions(filter, after);
+    const { rows } = await db.query<OperatorRow & ScannedRow>(
       `with scanned as materialized (
          select t.tenant_id, t.id, row_number() over (order by t.tenant_id, t.id)::int4 as place, ${fits} as fits
          from (select t.* from perdure.tasks t where ${scanned} order by t.tenant_id, t.id limit ${SCAN}) t)
@@ -152,9 +149,7 @@ export class OperatorRepository {
        where s.fits or s.place = ${SCAN} order by s.place limit $${values.length + 1}`,
       [...values, limit + 1],
     );
-    const shown = rows.slice(0, limit);
-    const last = rows.length > limit ? shown.at(-1) : rows.find(({ place }) => place === SCAN);
-    return { rows: shown.filter((row) => row.fits), next: last && { tenantId: last.tenantId, taskId: last.id } };
+    return scanPage(rows, limit, ({ tenantId, id }) => ({ tenantId, taskId: id }));
   }
 
   /**
@@ -260,25 +255,23 @@ export class OperatorRepository {
 }
 
 /** `scanned` narrows by what the indexes hold, `fits` by the rest: what does not fit is passed over, and is counted. */
-function conditions(filter: OperatorFilter, after?: TaskKey) {
-  const values: unknown[] = [];
-  const scanned = ['true'];
-  const fits = ['true'];
-  const value = (given: unknown) => `$${values.push(given)}`;
-  if (after) scanned.push(`(t.tenant_id, t.id) > (${value(after.tenantId)}, ${value(after.taskId)}::uuid)`);
-  if (filter.tenantId !== undefined) scanned.push(`t.tenant_id = ${value(filter.tenantId)}`);
+function taskConditions(filter: OperatorFilter, after?: TaskKey) {
+  const conditions = new ScanConditions();
+  const value = (given: unknown) => conditions.value(given);
+  if (after) conditions.narrow(`(t.tenant_id, t.id) > (${value(after.tenantId)}, ${value(after.taskId)}::uuid)`);
+  if (filter.tenantId !== undefined) conditions.narrow(`t.tenant_id = ${value(filter.tenantId)}`);
   const failed = filter.dead === true || filter.reason !== undefined;
-  if (failed || filter.state === 4) scanned.push('t.state = 4');
-  if (filter.state !== undefined) fits.push(`t.state = ${value(filter.state)}`);
-  if (filter.open === true) fits.push('t.state not in (3, 4, 5, 7)');
-  if (filter.agent !== undefined) fits.push(`t.agent = ${value(filter.agent)}`);
-  if (filter.contextId !== undefined) fits.push(`t.context_id = ${value(filter.contextId)}`);
-  if (filter.olderThanMs !== undefined) fits.push(`t.status_timestamp <= ${ago(value(filter.olderThanMs))}`);
-  if (filter.youngerThanMs !== undefined) fits.push(`t.status_timestamp > ${ago(value(filter.youngerThanMs))}`);
-  if (filter.waitsFor !== undefined) fits.push(`coalesce(${WAITS_FOR} = ${value(filter.waitsFor)}, false)`);
-  if (filter.reason !== undefined) fits.push(`coalesce(${REASON} = ${value(filter.reason)}, false)`);
-  else if (failed) fits.push(`${REASON} is not null`);
-  return { scanned: scanned.join(' and '), fits: `(${fits.join(' and ')})`, values };
+  if (failed || filter.state === 4) conditions.narrow('t.state = 4');
+  if (filter.state !== undefined) conditions.pass(`t.state = ${value(filter.state)}`);
+  if (filter.open === true) conditions.pass('t.state not in (3, 4, 5, 7)');
+  if (filter.agent !== undefined) conditions.pass(`t.agent = ${value(filter.agent)}`);
+  if (filter.contextId !== undefined) conditions.pass(`t.context_id = ${value(filter.contextId)}`);
+  if (filter.olderThanMs !== undefined) conditions.pass(`t.status_timestamp <= ${ago(value(filter.olderThanMs))}`);
+  if (filter.youngerThanMs !== undefined) conditions.pass(`t.status_timestamp > ${ago(value(filter.youngerThanMs))}`);
+  if (filter.waitsFor !== undefined) conditions.pass(`coalesce(${WAITS_FOR} = ${value(filter.waitsFor)}, false)`);
+  if (filter.reason !== undefined) conditions.pass(`coalesce(${REASON} = ${value(filter.reason)}, false)`);
+  else if (failed) conditions.pass(`${REASON} is not null`);
+  return conditions;
 }
 
 function ago(parameter: string): string {

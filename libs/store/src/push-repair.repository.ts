@@ -1,6 +1,6 @@
 import { type Queryable } from './database.js';
+import { DELIVERY_STATE, type DeliveryState } from './delivery-state.js';
 import { type PushLaneKey } from './push-lane.repository.js';
-import { DELIVERY_STATE, type DeliveryState } from './push-operator.repository.js';
 
 /** A lane that is locked. */
 export interface LaneRow extends PushLaneKey {

@@ -134,13 +134,13 @@ export class WebhookOperator {
     limit: number,
     after?: WebhookPosition,
   ): Promise<Page<OperatedWebhook, WebhookPosition>> {
-    const { rows, next } = await this.store.pushOperator.webhooks(this.store.db, filter, limit, after);
+    const { rows, next } = await this.store.operatedWebhooks.page(this.store.db, filter, limit, after);
     return { items: rows.map(operatedWebhook), next };
   }
 
   /** @throws WebhookNotFoundError. */
   async show(uid: string): Promise<OperatedWebhook> {
-    const row = await this.store.pushOperator.webhook(this.store.db, uid);
+    const row = await this.store.operatedWebhooks.find(this.store.db, uid);
     if (!row) throw new WebhookNotFoundError(`There is no webhook ${uid}`);
     return operatedWebhook(row);
   }
@@ -151,7 +151,7 @@ export class WebhookOperator {
     limit: number,
     after?: { readonly tenantId: string; readonly endpoint: string },
   ): Promise<Page<OperatedEndpoint, { tenantId: string; endpoint: string }>> {
-    const { rows, next } = await this.store.pushOperator.endpoints(this.store.db, tenantId, limit, after);
+    const { rows, next } = await this.store.operatedWebhooks.endpoints(this.store.db, tenantId, limit, after);
     return { items: rows.map(operatedEndpoint), next };
   }
 
@@ -161,15 +161,15 @@ export class WebhookOperator {
     limit: number,
     after?: DeliveryKey,
   ): Promise<Page<OperatedDelivery, DeliveryKey>> {
-    const { rows, next } = await this.store.pushOperator.deliveries(this.store.db, filter, { limit, after });
+    const { rows, next } = await this.store.operatedDeliveries.page(this.store.db, filter, { limit, after });
     return { items: rows.map(operatedDelivery), next };
   }
 
   /** One delivery with its log. @throws WebhookNotFoundError. */
   async delivery({ configUid, sequence }: DeliveryName): Promise<OperatedDeliveryLog> {
-    const row = await this.store.pushOperator.delivery(this.store.db, configUid, sequence);
+    const row = await this.store.operatedDeliveries.find(this.store.db, configUid, sequence);
     if (!row) throw new WebhookNotFoundError(`There is no delivery ${deliveryId({ configUid, sequence })}`);
-    const attempts = await this.store.pushOperator.attempts(this.store.db, row, SHOWN_ATTEMPTS);
+    const attempts = await this.store.operatedDeliveries.attempts(this.store.db, row, SHOWN_ATTEMPTS);
     return { ...operatedDelivery(row), log: attempts.map(operatedAttempt) };
   }
 }

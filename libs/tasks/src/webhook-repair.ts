@@ -72,7 +72,7 @@ export class WebhookRepair {
   ): Promise<Page<ResendReport, DeliveryKey>> {
     const dead = { ...filter, state: 'dead' as const, resting: true };
     const order = 'oldest' as const;
-    const { rows, next } = await this.store.pushOperator.deliveries(this.store.db, dead, { limit, after, order });
+    const { rows, next } = await this.store.operatedDeliveries.page(this.store.db, dead, { limit, after, order });
     return { items: await this.resend(rows, dryRun), next };
   }
 
