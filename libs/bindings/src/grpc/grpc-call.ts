@@ -1,13 +1,13 @@
 import { type ServiceParameters } from '../service-parameters.js';
 import { type GrpcCarrier } from './grpc-carrier.js';
-import { type CallEnd, type CallParts, type Entries } from './thread-messages.js';
+import { type CallEnd, type CallParts, type Entries, type TextMetadata } from './thread-messages.js';
 
 /** Bytes of messages that wait for one reader; a single message may be larger. */
 const MAX_UNSENT_BYTES = 64 * 1024;
 
 /** What came with a call: its metadata, and a message. */
 export interface GrpcRequest {
-  readonly parameters: Readonly<Record<string, string>>;
+  readonly parameters: TextMetadata;
   readonly request: Uint8Array;
 }
 
@@ -33,7 +33,7 @@ export class GrpcCall {
     private readonly wire: GrpcCallWire,
   ) {
     this.request = request;
-    this.parameters = (name) => (Object.hasOwn(parameters, name) ? parameters[name] : undefined);
+    this.parameters = (name) => valueOf(parameters, name);
   }
 
   get carrier(): GrpcCarrier {
@@ -89,4 +89,11 @@ export class GrpcCall {
     this.wire.write(parts);
     this.wire.over();
   }
+}
+
+function valueOf(parameters: TextMetadata, name: string): string | undefined {
+  for (let index = 0; index < parameters.length; index += 2) {
+    if (parameters[index] === name) return parameters[index + 1];
+  }
+  return undefined;
 }

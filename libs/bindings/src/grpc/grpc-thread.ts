@@ -1,18 +1,13 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { packageRoot } from '#platform';
-import { GrpcCall } from './grpc-call.js';
+import { GrpcCall, type GrpcRequest } from './grpc-call.js';
 import { GrpcCarrier } from './grpc-carrier.js';
 import { MessageBatches } from './message-batches.js';
 import { type CallParts, type FromThread, type ThreadSettings, type ToThread } from './thread-messages.js';
 
 /** A thread begins with a file that Node can run: that of the last build, also where this is run from its source. */
 const MAIN = join(packageRoot(), 'dist/libs/bindings/src/grpc/thread/main.js');
-/**
- * The objects of HTTP/2 outlive a collection or two of V8's usual young generation, and each costs then; in one of this size,
- * which grows as calls do, they die in it.
- */
-const YOUNG_GENERATION_MB = 192;
 /** What a burst of calls leaves behind, at most. */
 const MAX_IDLE_CARRIERS = 1_000;
 
@@ -30,7 +25,8 @@ export class GrpcThread {
   readonly ended: Promise<void>;
   private readonly worker: Worker;
   private readonly line: MessageBatches<ToThread, FromThread>;
-  private readonly calls = new Map<number, GrpcCall>();
+  /** By their numbers; not a Map, for the reason that the thread has none. */
+  private readonly calls = Object.create(null) as Record<number, GrpcCall>;
   private readonly idle: GrpcCarrier[] = [];
   private listening: { resolve(port: number): void; reject(error: Error): void } | undefined;
 
@@ -38,67 +34,63 @@ export class GrpcThread {
     settings: ThreadSettings,
     private readonly handlers: GrpcThreadHandlers,
   ) {
-    this.worker = new Worker(MAIN, {
-      workerData: settings,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-    });
+    this.worker = new Worker(MAIN, { workerData: settings });
     this.line = new MessageBatches(this.worker);
-    this.line.onMessage((message) => this.heed(message));
+    this.line.onMessage((row, bytes) => this.heed(row, bytes));
     this.worker.on('error', (error: Error) => this.failed(error));
     this.ended = new Promise((resolve) => this.worker.once('exit', resolve)).then(() => this.end());
   }
 
   /** Resolves to the port. Rejects with the error of `listen` where the address cannot be used. */
   listen(host: string, port: number): Promise<number> {
-    this.line.send({ type: 'listen', host, port });
+    this.line.send(['listen', host, port]);
     return new Promise((resolve, reject) => (this.listening = { resolve, reject }));
   }
 
   /** What the health service says from now on. */
   tellHealth(isServing: boolean): void {
-    this.line.send({ type: 'health', isServing });
+    this.line.send(['health', isServing]);
   }
 
   /** Sends clients elsewhere with their next calls; open calls go on where they are. */
   leave(): void {
-    this.line.send({ type: 'leave' });
+    this.line.send(['leave']);
   }
 
   /** Ends the thread when clients have taken what was written, or soon. */
   async close(): Promise<void> {
-    this.line.send({ type: 'close' });
+    this.line.send(['close']);
     await this.ended;
   }
 
-  private heed(message: FromThread): void {
-    switch (message.type) {
+  private heed(row: FromThread, bytes: Uint8Array | undefined): void {
+    switch (row[0]) {
       case 'call':
-        return this.begin(message);
+        return this.begin(row[1], row[2], { parameters: row[3], request: bytes! });
       case 'taken':
-        return this.calls.get(message.call)?.taken(message.bytes);
+        return this.calls[row[1]]?.taken(row[2]);
       case 'gone':
-        return this.calls.get(message.call)?.drop();
+        return this.calls[row[1]]?.drop();
       case 'listening':
-        return this.listening?.resolve(message.port);
+        return this.listening?.resolve(row[1]);
       case 'refused':
-        return this.listening?.reject(Object.assign(new Error(message.message), message.error));
+        return this.listening?.reject(Object.assign(new Error(row[1]), row[2]));
       case 'stray':
-        return this.handlers.stray(message.error);
+        return this.handlers.stray(row[1]);
       case 'closed':
         return void this.worker.terminate();
     }
   }
 
-  private begin({ call: number, path, parameters, request }: FromThread & { type: 'call' }): void {
+  private begin(number: number, path: string, request: GrpcRequest): void {
     const carrier = this.idle.pop() ?? new GrpcCarrier();
-    const write = ({ headers, message, end }: CallParts) =>
-      this.line.send({ type: 'write', call: number, headers, message, end });
+    const write = ({ headers, message, end }: CallParts) => this.line.send(['write', number, headers, end], message);
     const over = () => {
-      this.calls.delete(number);
+      delete this.calls[number];
       this.release(carrier);
     };
-    const call = new GrpcCall({ parameters, request }, { carrier, write, over });
-    this.calls.set(number, call);
+    const call = new GrpcCall(request, { carrier, write, over });
+    this.calls[number] = call;
     this.handlers.call(path, call);
   }
 
@@ -113,6 +105,6 @@ export class GrpcThread {
   }
 
   private end(): void {
-    for (const call of this.calls.values()) call.drop();
+    for (const call of Object.values(this.calls)) call.drop();
   }
 }

@@ -16,6 +16,9 @@ export interface ThreadSettings {
 /** Metadata; keys that end with `-bin` have bytes. What is undefined is left out. */
 export type Entries = Readonly<Record<string, string | Uint8Array | undefined>>;
 
+/** The metadata of a call as text: each name, in lower case, with its value behind it. Several values of one are joined by commas. */
+export type TextMetadata = readonly string[];
+
 /** How a call ends: with OK, or with the code and the text of a failure. */
 export interface CallEnd {
   readonly failure?: { readonly code: number; readonly text: string };
@@ -29,33 +32,27 @@ export interface CallParts {
   readonly end?: CallEnd;
 }
 
-/** What the main thread tells the thread of gRPC. */
+/** What the main thread tells the thread of gRPC, in rows of MessageBatches. */
 export type ToThread =
-  | ({ readonly type: 'write'; readonly call: number } & CallParts)
-  | { readonly type: 'health'; readonly isServing: boolean }
-  | { readonly type: 'listen'; readonly host: string; readonly port: number }
+  /** CallParts; their message stands beside the row. */
+  | readonly ['write', call: number, headers: CallParts['headers'], end: CallParts['end']]
+  | readonly ['health', isServing: boolean]
+  | readonly ['listen', host: string, port: number]
   /** Sends clients elsewhere with their next calls. */
-  | { readonly type: 'leave' }
-  | { readonly type: 'close' };
+  | readonly ['leave']
+  | readonly ['close'];
 
-/** What the thread of gRPC tells the main thread. */
+/** What the thread of gRPC tells the main thread, in rows of MessageBatches. */
 export type FromThread =
-  | {
-      readonly type: 'call';
-      /** A number that no other call of the thread has. */
-      readonly call: number;
-      readonly path: string;
-      /** The metadata; several values of a key are joined by commas. */
-      readonly parameters: Readonly<Record<string, string>>;
-      readonly request: Uint8Array;
-    }
+  /** A call, by a number that no other call of the thread has; the request's message stands beside the row. */
+  | readonly ['call', call: number, path: string, parameters: TextMetadata]
   /** The client has taken so many bytes of messages. */
-  | { readonly type: 'taken'; readonly call: number; readonly bytes: number }
+  | readonly ['taken', call: number, bytes: number]
   /** Nobody waits for the end of the call any more: the client has hung up, its deadline has passed, or it was dropped. */
-  | { readonly type: 'gone'; readonly call: number }
-  | { readonly type: 'listening'; readonly port: number }
-  /** Cannot listen; the fields of the error that `listen` gives. */
-  | { readonly type: 'refused'; readonly message: string; readonly error: object }
+  | readonly ['gone', call: number]
+  | readonly ['listening', port: number]
+  /** Cannot listen; the message and the fields of the error that `listen` gives. */
+  | readonly ['refused', message: string, error: object]
   /** An error that nobody caught. */
-  | { readonly type: 'stray'; readonly error: Error }
-  | { readonly type: 'closed' };
+  | readonly ['stray', error: Error]
+  | readonly ['closed'];

@@ -23,7 +23,11 @@ const MAX_CONNECTION_IDLE_MS = 30 * 60_000;
 
 const settings = workerData as ThreadSettings;
 const line = new MessageBatches<FromThread, ToThread>(parentPort!);
-const calls = new Map<number, OpenCall>();
+/**
+ * By their numbers. Not a Map: where keys come and go by the thousand, each of a Map's old tables that has outlived a young
+ * collection keeps all later ones, and what they held, alive until the next full one.
+ */
+const calls = Object.create(null) as Record<number, OpenCall>;
 let lastCall = 0;
 
 const server = new Server({
@@ -49,50 +53,52 @@ addReflection(server, settings);
 const listener = new Listener(server, settings);
 
 process.on('uncaughtException', stray);
-line.onMessage((message) => {
+line.onMessage((row, bytes) => {
   try {
-    heed(message);
+    heed(row, bytes);
   } catch (error) {
     stray(error);
   }
 });
 
-function heed(message: ToThread): void {
-  if (message.type === 'write') return write(message);
-  if (message.type === 'health') return health.tell(message.isServing);
-  if (message.type === 'leave') return listener.leave();
-  if (message.type === 'listen') return void listen(message);
-  void listener.close().then(() => line.send({ type: 'closed' }));
+function heed(row: ToThread, bytes: Uint8Array | undefined): void {
+  switch (row[0]) {
+    case 'write':
+      return calls[row[1]]?.write({ headers: row[2], message: bytes, end: row[3] });
+    case 'health':
+      return health.tell(row[1]);
+    case 'listen':
+      return void listen(row[1], row[2]);
+    case 'leave':
+      return listener.leave();
+    case 'close':
+      return void listener.close().then(() => line.send(['closed']));
+  }
 }
 
 function begin(path: string, answer: UnaryAnswer | StreamAnswer): void {
   const call = ++lastCall;
-  const taken = (bytes: number) => line.send({ type: 'taken', call, bytes });
+  const taken = (bytes: number) => line.send(['taken', call, bytes]);
   const left = (hasEnd: boolean) => {
-    calls.delete(call);
-    if (!hasEnd) line.send({ type: 'gone', call });
+    delete calls[call];
+    if (!hasEnd) line.send(['gone', call]);
   };
-  calls.set(call, new OpenCall(answer, settings.streamStallMs, { taken, left }));
+  calls[call] = new OpenCall(answer, settings.streamStallMs, { taken, left });
   const { metadata, request } = answer.call;
-  // A copy: the message may be a piece of a larger buffer, and that would cross as a whole.
-  line.send({ type: 'call', call, path, parameters: parametersOf(metadata), request: new Uint8Array(request) });
+  line.send(['call', call, path, parametersOf(metadata)], request);
 }
 
-function write({ call, ...parts }: ToThread & { type: 'write' }): void {
-  calls.get(call)?.write(parts);
-}
-
-async function listen({ host, port }: ToThread & { type: 'listen' }): Promise<void> {
+async function listen(host: string, port: number): Promise<void> {
   try {
-    line.send({ type: 'listening', port: await listener.listen(port, host) });
+    line.send(['listening', await listener.listen(port, host)]);
   } catch (error) {
     // Its fields would not cross with the error.
-    line.send({ type: 'refused', message: (error as Error).message, error: { ...(error as Error) } });
+    line.send(['refused', (error as Error).message, { ...(error as Error) }]);
   }
 }
 
 function stray(error: unknown): void {
-  line.send({ type: 'stray', error: error instanceof Error ? error : new Error(String(error)) });
+  line.send(['stray', error instanceof Error ? error : new Error(String(error))]);
 }
 
 function same(bytes: Buffer): Buffer {

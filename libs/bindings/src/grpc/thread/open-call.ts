@@ -1,5 +1,5 @@
 import { Metadata, status } from '@grpc/grpc-js';
-import { type CallEnd, type CallParts, type Entries } from '../thread-messages.js';
+import { type CallEnd, type CallParts, type Entries, type TextMetadata } from '../thread-messages.js';
 import { failureOf, type StreamAnswer, type UnaryAnswer } from './call-answer.js';
 import { StallWatch } from './stall-watch.js';
 
@@ -70,11 +70,11 @@ export class OpenCall {
   }
 }
 
-/** The metadata of a call as text; keys with bytes are left out. */
-export function parametersOf(metadata: Metadata): Record<string, string> {
-  const parameters: Record<string, string> = {};
-  for (const [key, values] of Object.entries(metadata.toJSON())) {
-    if (!key.endsWith('-bin')) parameters[key] = values.join(', ');
+/** Without the keys that have bytes. */
+export function parametersOf(metadata: Metadata): TextMetadata {
+  const parameters: string[] = [];
+  for (const [name, values] of Object.entries(metadata.toJSON())) {
+    if (!name.endsWith('-bin')) parameters.push(name, values.join(', '));
   }
   return parameters;
 }
