@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { createLogger, type EmbeddedPostgres, packageRoot, startEmbeddedPostgres } from '#platform';
+import { createLogger, type EmbeddedPostgres, startEmbeddedPostgres } from '#platform';
+import { PERDURE } from './program.js';
 
 const execute = promisify(execFile);
-const PERDURE = join(packageRoot(), 'dist/apps/cli/src/main.js');
 const DATABASE = 'chaos';
 const BACK_MS = 60_000;
 const POLL_MS = 50;

@@ -6,8 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { packageRoot } from '#platform';
 import { type ProcessName } from './fault-schedule.js';
+import { PERDURE } from './program.js';
 
-const PERDURE = join(packageRoot(), 'dist/apps/cli/src/main.js');
 const CLOCK = pathToFileURL(join(packageRoot(), 'test/chaos/clock.mjs')).href;
 /** Pause before a process that has ended is started again. */
 const RESTART_MS = 500;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../support/free-port.js';
 import { type Random } from '../support/random.js';
 import { type OpenArrival, type WebhookRecorder } from './webhook-recorder.js';
 
@@ -50,9 +50,11 @@ export class HostileReceiver {
     for (let i = 0; i < ENDPOINTS; i++) {
       const server = createServer((request, response) => void receiver.receive(request, response));
       receiver.servers.push(server);
-      server.listen(0, '127.0.0.1');
+      // It has to get it back after a time in which nobody listens there.
+      const port = await freePort();
+      server.listen(port, '127.0.0.1');
       await once(server, 'listening');
-      receiver.ports.push((server.address() as AddressInfo).port);
+      receiver.ports.push(port);
     }
     return receiver;
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { packageRoot } from '#platform';
 import { inEachMode, type Mode } from '../support/modes.js';
+import { BUNDLED_PERDURE } from '../support/perdure-process.js';
 
 /** A few seconds of it, with the kinds of faults that are over soon. */
 const ARGS = ['--minutes', '0.12', '--clients', '10', '--every', '1.8s', '--seed', '152'];
@@ -16,7 +17,8 @@ const FAULTS: Record<Mode, string> = {
 async function chaos(mode: Mode): Promise<{ code: unknown; output: string }> {
   const jiti = join(packageRoot(), 'node_modules/jiti/lib/jiti-cli.mjs');
   const args = [jiti, join(packageRoot(), 'test/chaos/main.ts'), ...ARGS, '--mode', mode, '--faults', FAULTS[mode]];
-  const child = spawn(process.execPath, args, { env: { ...process.env, REDIS_URL: undefined, NODE_ENV: undefined } });
+  const env = { ...process.env, REDIS_URL: undefined, NODE_ENV: undefined, CHAOS_PROGRAM: BUNDLED_PERDURE };
+  const child = spawn(process.execPath, args, { env });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text.toString()));
   const [code] = (await once(child, 'close')) as [number];

@@ -7,16 +7,18 @@ import { EXAMPLE_AGENTS, TEST_AGENTS } from '../support/agent-folders.js';
 import { messageOf } from '../support/json-rpc.js';
 import { Ledger } from '../support/ledger.js';
 import { inEachMode } from '../support/modes.js';
+import { PERDURE } from '../support/perdure-process.js';
 import { createDatabase, dropDatabase } from '../support/postgres.js';
 import { type ServerProcess, useServerProcesses } from '../support/server-process.js';
 import { type EventStream, stateOf, type StreamEvent, upTo } from '../support/sse-client.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
-const AGENTS = [EXAMPLE_AGENTS, TEST_AGENTS];
+const CSV_REPORT = join(EXAMPLE_AGENTS, 'csv-report');
+const AGENTS = [CSV_REPORT, TEST_AGENTS];
 const LEASE_MS = 1_000;
 const ENDED = new Set(['TASK_STATE_COMPLETED', 'TASK_STATE_FAILED', 'TASK_STATE_REJECTED']);
 const PATIENCE = { timeout: 20_000, interval: 50 };
-const csv = readFileSync(join(EXAMPLE_AGENTS, 'csv-report/sales.csv'), 'utf8');
+const csv = readFileSync(join(CSV_REPORT, 'sales.csv'), 'utf8');
 const folder = temporaryFolder();
 
 function settled(server: ServerProcess, agent: string, id: string): Promise<TaskJson> {
@@ -45,7 +47,7 @@ describe('a server that is killed with kill -9 and started again on its embedded
   const ledger = new Ledger(join(folder, 'restart'));
   const once = { headers: { 'idempotency-key': 'order-1' } };
   const keyed = messageOf(ledger.message(3));
-  const startServer = useServerProcesses();
+  const startServer = useServerProcesses('postgres', PERDURE);
   const start = () => startServer({ agents: AGENTS, dataDir, env: { PERDURE_LEASE: `${LEASE_MS}ms` } });
   let server: ServerProcess;
   let undisturbed: TaskJson;

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { VOYAGE_AGENTS } from '../support/agent-folders.js';
 import { cli } from '../support/cli.js';
+import { hasten } from '../support/hasten.js';
 import { Ledger } from '../support/ledger.js';
 import { type Mode, modeVariables, redisOrPostgres } from '../support/modes.js';
 import { useDatabase } from '../support/postgres.js';
@@ -9,8 +10,8 @@ import { type ServerProcess, useServerProcesses } from '../support/server-proces
 import { useTables } from '../support/task-tables.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
-/** Longer than it takes to see that a task sleeps, also where one server is up before the other. */
-const SLEEP_MS = 4_000;
+/** Longer than the test takes: nothing wakes the task but the test, while every process is dead. */
+const SLEEP_MS = 3_600_000;
 const database = useDatabase();
 const tables = useTables(database);
 const startServer = useServerProcesses();
@@ -30,6 +31,18 @@ class Servers {
 
   /** Kills every process when the task has done so many steps and waits as the condition says, and starts them again. */
   async killAfter(steps: number, id: string, condition: string): Promise<void> {
+    await this.endAfter(steps, id, condition);
+    await this.start();
+  }
+
+  /** The same where the task sleeps: its time comes while every process is dead. */
+  async killAsleep(steps: number, id: string): Promise<void> {
+    await this.endAfter(steps, id, 'run_at > now()');
+    await hasten(tables, id);
+    await this.start();
+  }
+
+  private async endAfter(steps: number, id: string, condition: string): Promise<void> {
     const waits = `select from perdure.tasks t where id = $1 and lease_owner is null and ${condition}`;
     await tables.waitFor(async () => {
       expect(ledger.lines).toHaveLength(steps);
@@ -37,7 +50,6 @@ class Servers {
     });
     await Promise.all(this.all.map((server) => server.kill()));
     expect(ledger.lines).toHaveLength(steps);
-    await this.start();
   }
 
   async start(): Promise<void> {
@@ -63,8 +75,8 @@ it(
     const { id } = await servers.first.rpc('voyage').start({ data: { ...data, sleepMs: SLEEP_MS } });
     const taskId = id!;
 
-    await servers.killAfter(2, taskId, 'run_at > now()');
-    await servers.killAfter(4, taskId, 'run_at > now()');
+    await servers.killAsleep(2, taskId);
+    await servers.killAsleep(4, taskId);
     await servers.killAfter(5, taskId, 'state = 6');
     await servers.second.rpc('voyage').start('harbour', { taskId });
     await servers.killAfter(6, taskId, 'listens');

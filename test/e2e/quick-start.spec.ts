@@ -6,13 +6,14 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '#platform';
 import { EXAMPLE_AGENTS } from '../support/agent-folders.js';
 import { cli } from '../support/cli.js';
+import { PERDURE } from '../support/perdure-process.js';
 import { type ServerProcess, useServerProcesses } from '../support/server-process.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const readme = readFileSync(join(packageRoot(), 'README.md'), 'utf8');
 const run = promisify(execFile);
 const folder = temporaryFolder();
-const startServer = useServerProcesses();
+const startServer = useServerProcesses('postgres', PERDURE);
 const agents = join(folder, 'agents');
 
 /** The one piece of the README that matches. */

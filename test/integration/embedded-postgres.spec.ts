@@ -18,7 +18,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import pg from 'pg';
 import { createLogger, type EmbeddedPostgres, packageRoot, startEmbeddedPostgres } from '#platform';
 import { accountForNewCluster, canEnter } from '../../libs/platform/src/postgres-account.js';
@@ -265,15 +265,7 @@ async function startChild(dataDir: string, options: ChildOptions = {}): Promise<
 }
 
 function spawnChild(dataDir: string, { uid, detached }: ChildOptions): ChildProcess {
-  const script = join(packageRoot(), 'test/support/embedded-postgres-process.ts');
-  const args = [
-    '--conditions=perdure-source',
-    '--import',
-    'jiti/register',
-    script,
-    dataDir,
-    ...(uid ? [String(uid)] : []),
-  ];
+  const args = [join(inject('bundledPrograms'), 'postgres.js'), dataDir, ...(uid ? [String(uid)] : [])];
   const child = spawn(process.execPath, args, {
     cwd: packageRoot(),
     env: { PATH: process.env.PATH, LC_ALL: 'xx_XX.KOI8-R', LANG: 'C' },

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-// The files, not `#platform`: this process loads TypeScript as it is, and slowly, so it loads no more than it needs.
+// The files, not `#platform`: it is started often, and loads no more than it needs.
 import { startEmbeddedPostgres } from '../../libs/platform/src/embedded-postgres.js';
 import { createLogger } from '../../libs/platform/src/logger.js';
 

@@ -5,6 +5,7 @@ import pg from 'pg';
 import { type TestProject } from 'vitest/node';
 import { createLogger, migrateQueue, startEmbeddedPostgres } from '#platform';
 import { migrate } from '#store';
+import { bundlePrograms } from './bundled-programs.js';
 import { compileAgents } from './compiled-agents.js';
 import { RedisServer } from './redis-server.js';
 
@@ -18,6 +19,8 @@ declare module 'vitest' {
     redisUrl: string;
     /** Folder with the folders of test agents as JavaScript. */
     compiledAgents: string;
+    /** Folder with the programs of {@link bundlePrograms}. */
+    bundledPrograms: string;
   }
 }
 
@@ -27,7 +30,7 @@ interface TestService {
   stop(): Promise<void>;
 }
 
-/** One Postgres for the whole run, with one migrated database to clone, one Redis, and the test agents; all are gone afterwards. */
+/** One Postgres for the whole run, with one migrated database to clone, one Redis, the test agents and the programs; all are gone afterwards. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const postgres = givenPostgres() ?? (await containerPostgres()) ?? (await embeddedPostgres());
   const redis = givenRedis() ?? (await containerRedis()) ?? (await localRedis()) ?? NO_REDIS;
@@ -44,10 +47,12 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   const agents = mkdtempSync(join(tmpdir(), 'perdure-agents-'));
   compileAgents(agents);
   project.provide('compiledAgents', agents);
+  const programs = await bundlePrograms();
+  project.provide('bundledPrograms', programs);
   return async () => {
     await onServer(postgres.url, [`drop database ${template} with (force)`]);
     await Promise.all([postgres.stop(), redis.stop()]);
-    rmSync(agents, { recursive: true });
+    for (const folder of [agents, programs]) rmSync(folder, { recursive: true });
   };
 }
 

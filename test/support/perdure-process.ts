@@ -1,10 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { inject } from 'vitest';
 import { packageRoot } from '#platform';
 
-/** The built command line as `npm run build` leaves it; `npm test` builds first. */
+/** The built command line as it is shipped: what `npm run build` leaves; `npm test` builds first. */
 export const PERDURE = join(packageRoot(), 'dist/apps/cli/src/main.js');
+/** The same with all that it imports in a few files, which are loaded in half the time: see `bundlePrograms`. */
+export const BUNDLED_PERDURE = join(inject('bundledPrograms'), 'main.js');
+
+interface PerdureProcessOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** What `args` are for, where that is not the `program`. */
+  readonly command?: string;
+  /** Which command line; the shipped one where it is left out. */
+  readonly program?: string;
+}
 
 /** A process of its own whose output is at hand while it runs: by default the built `perdure`. */
 export class PerdureProcess {
@@ -14,10 +26,9 @@ export class PerdureProcess {
   readonly ended: Promise<number | string>;
   private readonly child: ChildProcess;
 
-  constructor(args: readonly string[], options: { env?: Record<string, string>; cwd?: string; command?: string } = {}) {
-    const { command = process.execPath, env, cwd } = options;
+  constructor(args: readonly string[], { command, program = PERDURE, env, cwd }: PerdureProcessOptions = {}) {
     // In a group of its own, like a command of an interactive shell: Ctrl-C reaches all of it.
-    this.child = spawn(command, command === process.execPath ? [PERDURE, ...args] : args, {
+    this.child = spawn(command ?? process.execPath, command === undefined ? [program, ...args] : args, {
       cwd,
       env: { ...process.env, NODE_ENV: undefined, REDIS_URL: undefined, GRPC_PORT: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -3,7 +3,7 @@ import { afterAll } from 'vitest';
 import { type Role } from '#platform';
 import { JsonRpcClient } from './json-rpc.js';
 import { type Mode, modeVariables } from './modes.js';
-import { PerdureProcess } from './perdure-process.js';
+import { BUNDLED_PERDURE, PerdureProcess } from './perdure-process.js';
 
 /** What a server process is started with: one of `dataDir` (an embedded Postgres) and `databaseUrl`. */
 export interface ServerProcessOptions {
@@ -23,8 +23,11 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
-/** Starts servers for the tests of this file or group; those that still run after them are killed. */
-export function useServerProcesses(mode: Mode = 'postgres'): (options: ServerProcessOptions) => Promise<ServerProcess> {
+/** Starts servers for the tests of this file or group; those that still run after them are killed. `program`: which command line. */
+export function useServerProcesses(
+  mode: Mode = 'postgres',
+  program = BUNDLED_PERDURE,
+): (options: ServerProcessOptions) => Promise<ServerProcess> {
   const processes: PerdureProcess[] = [];
   afterAll(async () => {
     await Promise.all(processes.map((perdure) => perdure.dispose()));
@@ -33,6 +36,7 @@ export function useServerProcesses(mode: Mode = 'postgres'): (options: ServerPro
     const queue = mode === 'redis' ? modeVariables(mode, databaseUrl || `postgres://embedded${dataDir}`) : {};
     const settings = { PORT: '0', PERDURE_LOG_FORMAT: 'json', PERDURE_LOG_LEVEL: 'info' };
     const perdure = new PerdureProcess(['serve', ...agents], {
+      program,
       env: { ...settings, PERDURE_DATA_DIR: dataDir, DATABASE_URL: databaseUrl, PERDURE_ROLE: role, ...queue, ...env },
     });
     processes.push(perdure);

@@ -1,9 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { inject } from 'vitest';
 import { type TaskTables } from './task-tables.js';
 
-const PROGRAM = fileURLToPath(new URL('worker-process.mjs', import.meta.url));
+/** `worker-process.mjs`, bundled. */
+const PROGRAM = join(inject('bundledPrograms'), 'worker.js');
 
 /** A call to a worker's service. */
 export interface WorkerCall {
