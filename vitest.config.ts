@@ -12,8 +12,8 @@ export default defineConfig({
   environments: { __vitest__: { resolve: { conditions: ['perdure-source'] } } },
   oxc: { decorator: { legacy: true, emitDecoratorMetadata: true } },
   test: {
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     // Three on two cores: most files wait for a server, a lease or Postgres half of their time.
     maxWorkers: 3,
     pool: 'forks',

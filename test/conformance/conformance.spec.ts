@@ -7,8 +7,8 @@ import { useProtocolServer } from '../support/protocol-client-server.js';
 import { type Place, type World } from './case.js';
 import { CASES } from './cases.js';
 
-// Read when an agent's pause begins.
-beforeAll(() => void vi.stubEnv('TCK_STREAMING_TIMEOUT', '0.2'));
+// Read when an agent's pause begins, in which a client comes back that has lost its stream.
+beforeAll(() => void vi.stubEnv('TCK_STREAMING_TIMEOUT', '1'));
 
 // With a secret key the server signs its cards, and tells webhooks, which are on this machine here.
 const server = useProtocolServer([join(import.meta.dirname, 'agents'), join(import.meta.dirname, 'variants')], {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { IDEMPOTENCY_EXTENSION } from '#agents';
 import { cli, CliRun } from '../support/cli.js';
+import { freePort } from '../support/free-port.js';
 import { aChunk, aStatus, aTask, type Reply, ScriptedAgent, useScriptedAgents } from '../support/scripted-agent.js';
 
 const anAgent = useScriptedAgents();
@@ -224,9 +225,7 @@ describe('perdure send', () => {
   });
 
   it('ends with 2 and says so when nothing listens at the address', async () => {
-    const agent = await new ScriptedAgent(() => undefined).start();
-    const { url } = agent;
-    await agent.stop();
+    const url = `http://127.0.0.1:${await freePort()}`;
 
     const { exitCode, stderr } = await cli('send', url, 'Hi');
 

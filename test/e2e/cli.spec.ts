@@ -17,8 +17,8 @@ describe('perdure', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'perdure-cli-'));
     await cli('new', 'agent', 'word-count', '--dir', folder);
-    const env = { DATABASE_URL: database.url, PORT: '0', PERDURE_AGENTS: folder, PERDURE_LOG_LEVEL: 'silent' };
-    server = await startServer(loadConfig(env));
+    const env = { DATABASE_URL: database.url, PORT: '0', GRPC_PORT: '0', PERDURE_AGENTS: folder };
+    server = await startServer(loadConfig({ ...env, PERDURE_LOG_LEVEL: 'silent' }));
     agent = `${server.url}/agents/word-count`;
   });
 

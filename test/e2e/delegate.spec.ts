@@ -68,7 +68,7 @@ it('comes to one result when both servers are killed in turn, and the peer does 
   expect(await rows(peers, 'select id from perdure.tasks')).toHaveLength(1);
   expect(ledger.lines.map((line) => line.replace(/ in attempt.*/, ''))).toEqual(['step 1', 'step 2']);
   await Promise.all([server.kill(), peer.kill()]);
-}, 120_000);
+}, 180_000);
 
 it('hears from a peer that calls back when it is done, and does not ask before', async () => {
   const [own, peers] = databases as [string, string];

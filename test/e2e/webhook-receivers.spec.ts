@@ -17,6 +17,7 @@ const python = findProgram('python3', 'the receiver in Python of docs/webhooks.m
 const [secret, next, stranger] = [newWebhookSecret(), newWebhookSecret(), newWebhookSecret()];
 const TEXT = '{"statusUpdate":{"taskId":"t-1","contextId":"ü","status":{"state":"TASK_STATE_COMPLETED"}}}';
 const HOOK = 'https://client.example/hooks/a2a';
+const PATIENCE = { timeout: 10_000 };
 let issuer = '';
 let ring: KeyRing;
 let jwks = '';
@@ -105,7 +106,7 @@ describe.each([
       expect(await receiver.status(unsigned)).toBe(401);
 
       await expect
-        .poll(() => receiver.lines)
+        .poll(() => receiver.lines, PATIENCE)
         .toEqual([1, 2].map((event) => expect.stringMatching(`_${event} statusUpdate$`)));
     },
   );
@@ -126,6 +127,6 @@ describe('the receiver without a secret of docs/webhooks.md', () => {
     expect(await receiver.status(await signed({ ...terms, url: 'https://other.example' }))).toBe(401);
     expect(await receiver.status(await signed(terms, 1, new Date(Date.now() - 301_000)))).toBe(401);
     expect(await receiver.status(await signed())).toBe(401);
-    await expect.poll(() => receiver.lines).toEqual([expect.stringMatching(/_1 t-1$/)]);
+    await expect.poll(() => receiver.lines, PATIENCE).toEqual([expect.stringMatching(/_1 t-1$/)]);
   });
 });

@@ -209,7 +209,7 @@ describe('streams', () => {
     const stream = await servers.rpc('ledger').stream(ledger.message(1));
     await ledger.reached(1);
     const rest = stream.all();
-    await expect.poll(() => stream.comments.length).toBeGreaterThan(2);
+    await expect.poll(() => stream.comments.length, { timeout: 10_000 }).toBeGreaterThan(2);
     ledger.open(1);
     const events = await rest;
     expect(events.map(({ id }) => id)).toEqual(upTo(events.length));

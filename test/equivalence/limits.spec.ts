@@ -6,6 +6,8 @@ import { AGENT_FOLDERS } from './agent-folders.js';
 import { expectAlike } from './expect-alike.js';
 import { calls, type Row, send, sending } from './row.js';
 
+const PATIENCE = { timeout: 10_000 };
+
 const server = useProtocolServer(AGENT_FOLDERS, {
   maxStreams: 1,
   maxPartsPerMessage: 2,
@@ -23,9 +25,11 @@ const ROWS: readonly Row[] = [
       const first = await subscribe();
       const refused = await subscribe().catch((error: unknown) => error);
       first.close();
-      await expect.poll(() => subscribe().then((stream) => stream.close()), { timeout: 10_000 }).toBeUndefined();
+      await expect.poll(() => subscribe().then((stream) => stream.close()), PATIENCE).toBeUndefined();
       // The room of the last one comes back as well, before the next binding wants it.
-      await expect.poll(() => client.open('SubscribeToTask', { id: 'x' }).catch(reasonOf)).toBe('TASK_NOT_FOUND');
+      await expect
+        .poll(() => client.open('SubscribeToTask', { id: 'x' }).catch(reasonOf), PATIENCE)
+        .toBe('TASK_NOT_FOUND');
       const { status, retryDelay } = refused as ProtocolError;
       return { status, retryDelay };
     },

@@ -86,7 +86,7 @@ describe('a large result of a step', () => {
   });
 
   it('is made again after a crash between the result and its record, which leaves nothing that hangs in the air', async () => {
-    const first = await engines.start({ mayCrash: true, config: { leaseMs: 600 } });
+    const first = await engines.start({ mayCrash: true });
     const agent = engines.agent({ run: (task) => task.step('make', () => `${crypto.randomUUID()}${LARGE}`) });
     const { results } = first.tasks.store;
     const keep = results.keep.bind(results);
@@ -101,6 +101,7 @@ describe('a large result of a step', () => {
     const [orphan] = await keptResults(id!);
     expect(await tables.journal(id!)).toEqual([]);
     await first.crash();
+    await tables.forget();
     const second = await engines.start();
     await tables.until(id!, 'COMPLETED');
     const [result, ...others] = await keptResults(id!);

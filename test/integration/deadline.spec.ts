@@ -57,9 +57,11 @@ describe('the deadline that a client sets', () => {
   it('ends a task beside another one whose row somebody holds', async () => {
     const engine = await engines.start();
     const agent = engines.agent({ run: (task) => task.sleep('1h') });
-    const held = await engine.submit(agent, 'go', until('2s'));
-    const other = await engine.submit(agent, 'go', until('2s'));
+    const held = await engine.submit(agent, 'go', until('1h'));
+    const other = await engine.submit(agent, 'go', until('1h'));
     await asleep(tables, held.id!, other.id!);
+    const soon = `update perdure.tasks set deadline = now() + interval '2 s' where id = any($1)`;
+    await tables.rows(soon, [[held.id, other.id]]);
     const release = await tables.hold(held.id!);
     await tables.until(other.id!, 'FAILED');
     expect((await tables.states(held.id!)).at(-1)).toBe('WORKING');

@@ -271,7 +271,7 @@ it('gives up when the time is over, and has the peer’s task canceled', async (
   const child = busy();
   const parent = engines.agent({
     async run(task) {
-      const reason = await task.delegate(child, 'go', { timeout: '700ms' }).then(
+      const reason = await task.delegate(child, 'go', { timeout: '1500ms' }).then(
         () => 'done',
         (error: unknown) => (error as DelegationError).reason,
       );

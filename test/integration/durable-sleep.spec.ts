@@ -122,7 +122,7 @@ it('fires without the queue', async () => {
 });
 
 it('goes on in another process, whether the first one stopped or crashed', async () => {
-  const first = await engines.start({ mayCrash: true, config: { leaseMs: 600 } });
+  const first = await engines.start({ mayCrash: true });
   const agent = engines.agent({
     async run(task) {
       const made = await task.step('make', () => crypto.randomUUID());
@@ -236,10 +236,13 @@ it('waits for a step beside it, and goes on in the same run where the step takes
       const quick = task.step('quick', () => void calls.push('quick'));
       const slow = task.step('slow', () => slept.opened.then(() => calls.push('slow')));
       await Promise.all([task.sleep('50ms').then(() => slept.open()), quick, slow]);
-      await Promise.all([task.sleep('50ms'), task.step('short', () => void calls.push('short'))]);
+      await Promise.all([task.sleep('1h'), task.step('short', () => void calls.push('short'))]);
     },
   });
-  await engine.send(agent, 'go');
+  const { id } = await engine.submit(agent, 'go');
+  await asleep(tables, id!);
+  await hasten(tables, id!);
+  await tables.until(id!, 'COMPLETED');
   expect(calls).toEqual(['run', 'quick', 'slow', 'short', 'run']);
 });
 

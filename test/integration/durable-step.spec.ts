@@ -146,7 +146,7 @@ it('waits for a long pause as a row, and keeps count over it', async () => {
 });
 
 it('keeps count over a crash in a short pause', async () => {
-  const first = await engines.start({ mayCrash: true, config: { leaseMs: 600 } });
+  const first = await engines.start({ mayCrash: true });
   const calls: string[] = [];
   const agent = engines.agent({
     run: (task) =>
@@ -158,8 +158,9 @@ it('keeps count over a crash in a short pause', async () => {
   const { id } = await first.submit(agent, 'go');
   await tables.waitFor(async () => expect(await tables.journal(id!)).toMatchObject([{ kind: 'retry', name: 'flaky' }]));
   await first.crash();
-  await engines.start({ config: { leaseMs: 600 } });
+  await tables.forget();
   await hasten(tables, id!);
+  await engines.start();
   await tables.until(id!, 'COMPLETED');
   expect(calls).toEqual(['call', 'call']);
 });

@@ -23,7 +23,7 @@ async function result(engine: Engine, agent: string, id: string | undefined): Pr
   return JSON.parse(textOf((await engine.get(agent, id!)).status?.message));
 }
 
-/** Holds the engine's first write of that kind up until `does`, told of its task, is through. */
+/** Holds the engine's first write of that kind up until its task is there and `does`, told of it, is through. */
 function before(
   { tasks }: Engine,
   which: (write: AppendWrite) => boolean,
@@ -35,6 +35,7 @@ function before(
   committer.submit = async (write: CreateWrite | AppendWrite) => {
     if (!isDone && write.kind === 'append' && which(write)) {
       isDone = true;
+      await tables.waitFor(() => tables.task(write.taskId), 2);
       await does(write.taskId);
     }
     return submit(write);
@@ -149,7 +150,7 @@ it('loses no signal and gives none twice, whoever delivers it and whenever', asy
 });
 
 it('gives the signal again to the run that follows one that crashed before it was recorded', async () => {
-  const first = await engines.start({ mayCrash: true, config: { leaseMs: 600 } });
+  const first = await engines.start({ mayCrash: true });
   const effects: unknown[] = [];
   const agent = engines.agent({
     async run(task) {
@@ -168,14 +169,15 @@ it('gives the signal again to the run that follows one that crashed before it wa
   await signal(first, id, 'a', 'the next');
   await taking.opened;
   await first.crash();
-  const second = await engines.start({ config: { leaseMs: 600 } });
+  await tables.forget();
+  const second = await engines.start();
   expect(await result(second, agent, id)).toBe('kept');
   expect(effects).toEqual(['kept']);
   expect(await tables.task(id!)).toMatchObject({ lost: 1, attempt: 0 });
 });
 
 it('goes on in the process that takes over, with what came meanwhile', async () => {
-  const first = await engines.start({ mayCrash: true, config: { leaseMs: 600 } });
+  const first = await engines.start({ mayCrash: true });
   const [waiting, isFirst] = [new Gate(), { run: true }];
   const agent = engines.agent({
     async run(task) {
@@ -195,7 +197,8 @@ it('goes on in the process that takes over, with what came meanwhile', async () 
   await tables.waitFor(async () => expect(await tables.journal(id!)).toHaveLength(2));
   await first.crash();
   isFirst.run = false;
-  const second = await engines.start({ config: { leaseMs: 600 } });
+  await tables.forget();
+  const second = await engines.start();
   await signal(second, id, 'a', 2);
   expect(await result(second, agent, id)).toEqual([1, 2]);
 });

@@ -8,6 +8,8 @@ import { useTables } from '../support/task-tables.js';
 const database = useDatabase();
 const tables = useTables(database);
 const startCommitter = useCommitters();
+/** A connection in a busy moment takes less. */
+const ANSWER_TIMEOUT_MS = 800;
 let proxy: DatabaseProxy;
 
 beforeEach(async () => {
@@ -165,7 +167,7 @@ it('does not wait for a backend that has not noticed that its line is dead', asy
 });
 
 it('gives a line up that does not answer', async () => {
-  const committer = await startCommitter(database.url, { answerTimeoutMs: 300 });
+  const committer = await startCommitter(database.url, { answerTimeoutMs: ANSWER_TIMEOUT_MS });
   const task = creation();
   await committer.submit(task);
   const release = await tables.hold(task.taskId);
@@ -183,7 +185,7 @@ it('gives a line up that does not answer', async () => {
 });
 
 it('refuses new tasks once the database has been away for its time, keeps what runs write, and goes on afterwards', async () => {
-  const committer = await startCommitter(proxy.url, { answerTimeoutMs: 300 });
+  const committer = await startCommitter(proxy.url, { answerTimeoutMs: ANSWER_TIMEOUT_MS });
   const task = creation();
   await committer.submit(task);
   proxy.refuse(true);
@@ -217,7 +219,7 @@ it('leaves a session that takes no writes any more, and writes on another one wh
 });
 
 it('does not settle for a database that takes no writes: it waits for one that does', async () => {
-  const committer = await startCommitter(database.url, { answerTimeoutMs: 300 });
+  const committer = await startCommitter(database.url, { answerTimeoutMs: ANSWER_TIMEOUT_MS });
   const task = creation();
   await committer.submit(task);
   const name = new URL(database.url).pathname.slice(1);

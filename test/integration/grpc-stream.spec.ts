@@ -17,7 +17,7 @@ import {
 import { GrpcClient, pathOf } from '../support/grpc-client.js';
 import { deferred, type ScriptedServer, startScriptedServer } from '../support/scripted-server.js';
 
-const STALL_MS = 400;
+const STALL_MS = 800;
 
 let server: ScriptedServer;
 let client: GrpcClient;
@@ -160,7 +160,7 @@ describe('a stream over gRPC', () => {
         closed.resolve();
       }
     };
-    const stream = client.open('subscribeToTask', { id: 't' }, { deadline: Date.now() + 300 });
+    const stream = client.open('subscribeToTask', { id: 't' }, { deadline: Date.now() + 1_000 });
 
     expect(await stream.next()).toBeDefined();
     await expect(stream.next()).rejects.toMatchObject({ code: status.DEADLINE_EXCEEDED });
@@ -218,7 +218,7 @@ describe('a reader over gRPC that takes nothing', () => {
     const stream = client.open('subscribeToTask', { id: 't' });
 
     let read = 0;
-    for await (const _ of setInterval(STALL_MS / 5)) {
+    for await (const _ of setInterval(STALL_MS / 10)) {
       if (!(await stream.next())) break;
       read++;
     }

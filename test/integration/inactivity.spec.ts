@@ -101,7 +101,9 @@ describe('a run is not silent that', () => {
       await task.status('not committed yet');
       return task.step('after it', () => 'Done');
     });
-    const letGo = await tables.hold(await begun.opened);
+    const id = await begun.opened;
+    await tables.until(id, 'WORKING');
+    const letGo = await tables.hold(id);
     go.open();
     await tables.untilBlocked('perdure committer');
     await pause(1.5 * LIMIT_MS);

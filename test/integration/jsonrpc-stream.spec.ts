@@ -181,6 +181,8 @@ describe('a reader of a stream', () => {
   });
 
   it('that is slow gets every event, in order', async () => {
+    await server.close();
+    server = await startScriptedServer({ streamStallMs: 10_000 });
     const large = 'x'.repeat(256 * 1024);
     server.script.subscribeToTask = async function* () {
       for (let sequence = 1; sequence <= 20; sequence++) yield statusEvent(sequence, large);

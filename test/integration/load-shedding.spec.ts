@@ -13,6 +13,7 @@ import { scriptAllOperations } from '../support/scripted-operations.js';
 import { type ScriptedServer, startScriptedServer } from '../support/scripted-server.js';
 
 const MAX_BODIES = 200_000;
+const PATIENCE = { timeout: 10_000 };
 const SEND = envelope('SendMessage', sendParams('Hi'));
 const TRY_AGAIN = { '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '1s' };
 
@@ -138,7 +139,7 @@ describe('a server with twice as many calls', () => {
     const hold = () => go.opened.then(() => Promise.reject(new Error('held')));
     Object.assign(server.script, { getTask: hold, sendMessage: hold });
     const held = [server.post(SEND), server.post(envelope('GetTask', { id: 't-1' }))];
-    await vi.waitFor(() => expect(server.calls.pending).toBe(2));
+    await vi.waitFor(() => expect(server.calls.pending).toBe(2), PATIENCE);
     expect(await server.post(envelope('GetTask', { id: 't-1' }))).toMatchObject({ status: 503, body: { id: null } });
     expect((await fetch(`${server.url}/.well-known/agent-card.json`)).status).toBe(503);
     expect((await fetch(`${server.url}/health/ready`)).status).toBe(200);
@@ -155,7 +156,7 @@ describe('large bodies', () => {
   afterEach(async () => {
     for (const socket of sockets) socket.destroy();
     sockets = [];
-    await vi.waitFor(async () => expect((await server.post(sizedSend(MAX_BODIES - 1_000))).status).toBe(200));
+    await vi.waitFor(async () => expect((await server.post(sizedSend(MAX_BODIES - 1_000))).status).toBe(200), PATIENCE);
   });
 
   function sizedSend(bytes: number): string {
@@ -171,7 +172,7 @@ describe('large bodies', () => {
   it('are refused while others hold the memory there is for them, and small ones are not', async () => {
     scriptAllOperations(server, []);
     slowly(half, 'x'.repeat(MAX_BODIES - 30_000));
-    await vi.waitFor(async () => expect((await server.post(sizedSend(40_000))).status).toBe(503));
+    await vi.waitFor(async () => expect((await server.post(sizedSend(40_000))).status).toBe(503), PATIENCE);
     expect((await server.post(sizedSend(10_000))).status).toBe(200);
   });
 

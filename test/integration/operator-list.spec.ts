@@ -245,7 +245,7 @@ describe('an action by filter', () => {
   });
 
   it('does not call a signal too late of which the database has not answered: it may be there, and have ended the task', async () => {
-    const engine = await engines.start({ config: { databaseTimeoutMs: 500 } });
+    const engine = await engines.start({ config: { databaseTimeoutMs: 800 } });
     const { id } = await engine.submit(versatile(), 'do');
     await tables.until(id!, 'COMPLETED');
     const letGo = await tables.hold(id!);

@@ -28,7 +28,7 @@ it('outlives the loss of idle and of busy connections, and reports the outage on
   );
   await expect(busy.query('select 1')).rejects.toThrow();
   busy.release(true);
-  await vi.waitFor(() => expect(pool.totalCount).toBe(0));
+  await vi.waitFor(() => expect(pool.totalCount).toBe(0), { timeout: 10_000 });
   expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
   expect(log.lines.map(({ msg }) => msg)).toEqual(['postgres.connection_lost']);
 });

@@ -29,7 +29,7 @@ async function exhaust({ tasks }: Engine): Promise<() => Promise<unknown>> {
 }
 
 it('answers within its time when the whole pool is stuck, and committer and leases live on', async () => {
-  const config = { poolSize: POOL_SIZE, databaseTimeoutMs: 600, leaseMs: 900 };
+  const config = { poolSize: POOL_SIZE, databaseTimeoutMs: 800, leaseMs: 1_200 };
   const engine = await engines.start({ config });
   const go = new Gate();
   const long = engines.agent({ run: () => go.opened });
@@ -44,8 +44,8 @@ it('answers within its time when the whole pool is stuck, and committer and leas
   expect(performance.now() - asked).toBeLessThan(5_000);
   const done = await engine.send(short, 'go');
   expect(textOf(done.status?.message)).toBe('Done');
-  // Three leases later.
-  const later = lease!.getTime() + 3 * config.leaseMs;
+  // Two leases later.
+  const later = lease!.getTime() + 2 * config.leaseMs;
   await tables.waitFor(async () => expect((await tables.task(id!)).run_at!.getTime()).toBeGreaterThan(later));
 
   await release();
@@ -56,7 +56,7 @@ it('answers within its time when the whole pool is stuck, and committer and leas
 });
 
 it('counts no failure of the handler’s when the database fails one of its calls', async () => {
-  const engine = await engines.start({ config: { poolSize: POOL_SIZE, databaseTimeoutMs: 400, leaseMs: 2_000 } });
+  const engine = await engines.start({ config: { poolSize: POOL_SIZE, databaseTimeoutMs: 800, leaseMs: 2_000 } });
   const [running, go] = [new Gate(), new Gate()];
   const agent = engines.agent({
     retry: { attempts: 1, initialDelayMs: 1, maxDelayMs: 1 },

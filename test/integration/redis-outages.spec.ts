@@ -140,7 +140,9 @@ overRedis(() => {
     onTestFinished(() => client.disconnect());
     await client.config('SET', 'maxmemory-policy', 'allkeys-lru');
     const { worker } = await startBoth(redis.url);
-    await vi.waitFor(() => expect(worker.log.map(({ msg }) => msg)).toContain('redis.may_evict_jobs'));
+    await vi.waitFor(() => expect(worker.log.map(({ msg }) => msg)).toContain('redis.may_evict_jobs'), {
+      timeout: 10_000,
+    });
     expect(worker.log.filter(({ msg }) => msg === 'redis.may_evict_jobs')).toMatchObject([{ policy: 'allkeys-lru' }]);
   });
 });

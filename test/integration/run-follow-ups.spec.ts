@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { all, textOf, useEngines } from '../support/engine.js';
 import { Gate } from '../support/gate.js';
+import { hasten } from '../support/hasten.js';
 import { useDatabase } from '../support/postgres.js';
 import { useTables } from '../support/task-tables.js';
 
@@ -119,7 +120,7 @@ describe('queue', () => {
     const engine = await engines.start();
     const failed = new Gate();
     const agent = engines.agent({
-      retry: { attempts: 2, initialDelayMs: 400, maxDelayMs: 400 },
+      retry: { attempts: 2, initialDelayMs: 3_600_000, maxDelayMs: 3_600_000 },
       run: (task) => {
         if (task.attempt > 1 || textOf(task.message) === 'two') return `did ${textOf(task.message)}`;
         failed.open();
@@ -129,7 +130,14 @@ describe('queue', () => {
     const { id } = await engine.submit(agent, 'one');
     await failed.opened;
     await tables.waitFor(async () => expect(await tables.task(id!)).toMatchObject({ attempt: 1, lease_owner: null }));
-    const done = await engine.send(agent, { taskId: id, parts: [{ text: 'two' }] });
+    const { run_at } = await tables.task(id!);
+    const answer = engine.send(agent, { taskId: id, parts: [{ text: 'two' }] });
+    await tables.waitFor(async () =>
+      expect(await tables.rows('select from perdure.task_messages where task_id = $1', [id])).toHaveLength(2),
+    );
+    expect(await tables.task(id!)).toMatchObject({ attempt: 1, lease_owner: null, run_at });
+    await hasten(tables, id!);
+    const done = await answer;
     expect(textOf(done.status?.message)).toBe('did two');
     expect(done.history?.map(textOf)).toEqual(['one', 'two', 'did one']);
   });

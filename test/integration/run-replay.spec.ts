@@ -8,7 +8,6 @@ import { useTables } from '../support/task-tables.js';
 const database = useDatabase();
 const tables = useTables(database);
 const engines = useEngines(database);
-const SHORT_LEASE = { leaseMs: 600 };
 
 it('goes on after a crash as if there had been none', async () => {
   const calls: string[] = [];
@@ -35,11 +34,12 @@ it('goes on after a crash as if there had been none', async () => {
       return `first at ${first.at}`;
     },
   });
-  const first = await engines.start({ mayCrash: true, config: SHORT_LEASE });
+  const first = await engines.start({ mayCrash: true });
   const { id } = await first.submit(agent, 'go');
   await stuck.opened;
   await first.crash();
-  const second = await engines.start({ config: SHORT_LEASE });
+  await tables.forget();
+  const second = await engines.start();
   await tables.until(id!, 'COMPLETED');
 
   expect(calls).toEqual(['run', 'first', 'second', 'run']);

@@ -114,7 +114,8 @@ describe('a run that begins beside the acceptance of its task', () => {
   });
 
   it('keeps its lease when the acceptance takes longer than the lease', async () => {
-    const engine = await engines.start({ config: { leaseMs: 500 } });
+    // The one slot: nobody takes the task up before the run has renewed its lease.
+    const engine = await engines.start({ config: { leaseMs: 1_000, workerConcurrency: 1 } });
     const begun = new Gate();
     const go = new Gate();
     const agent = engines.agent({

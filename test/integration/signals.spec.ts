@@ -9,8 +9,10 @@ import { RedisServer } from '../support/redis-server.js';
 
 const database = useDatabase();
 const logger = createLogger({ logLevel: 'silent', logFormat: 'json' });
-/** How long a line may take to come back. */
+/** How long a signal may take, and a line to come back. */
 const WAIT = { timeout: 15_000 };
+/** Of the Redis that all specs share: the connections to this one are this file's to cut. */
+const OWN_REDIS_DATABASE = 2;
 const started: { stop(): Promise<unknown> }[] = [];
 
 afterEach(async () => {
@@ -26,7 +28,7 @@ inEachMode((mode) => {
     here.publish('tasks', 'a');
     here.publish('tasks', 'b');
     here.publish('other', 'c');
-    await vi.waitFor(() => expect(heard.calls).toEqual([new Set(['a', 'b'])]));
+    await vi.waitFor(() => expect(heard.calls).toEqual([new Set(['a', 'b'])]), WAIT);
   });
 
   it('tells its own process at once and only once', async () => {
@@ -49,7 +51,7 @@ inEachMode((mode) => {
     const heard = record(there, 'tasks');
     const keys = Array.from({ length: 1_000 }, (_, index) => `k${index}`);
     for (const key of keys) here.publish('tasks', key);
-    await vi.waitFor(() => expect(heard.keys()).toEqual(new Set(keys)));
+    await vi.waitFor(() => expect(heard.keys()).toEqual(new Set(keys)), WAIT);
     expect(messages()).toBeLessThan(10);
   });
 
@@ -57,7 +59,7 @@ inEachMode((mode) => {
     const [here, there] = [await startSignals(), await startSignals()];
     const heard = record(there, 'tasks');
     for (let index = 0; index < 300; index++) here.publish('tasks', `${index}-${'x'.repeat(40)}`);
-    await vi.waitFor(() => expect(heard.calls).toEqual(['all']));
+    await vi.waitFor(() => expect(heard.calls).toEqual(['all']), WAIT);
   });
 
   it('says "all" where no key is named', async () => {
@@ -65,18 +67,18 @@ inEachMode((mode) => {
     const heard = record(there, 'tasks');
     here.publish('tasks', 'a');
     here.publish('tasks');
-    await vi.waitFor(() => expect(heard.calls).toEqual(['all']));
+    await vi.waitFor(() => expect(heard.calls).toEqual(['all']), WAIT);
   });
 
   it('comes back after its connection was cut, and says "all" to everybody', async () => {
     const [here, there] = [await startSignals(), await startSignals()];
     const heard = record(there, 'tasks');
     await cutConnections();
-    await vi.waitFor(() => expect(heard.calls).toContain('all'));
+    await vi.waitFor(() => expect(heard.calls).toContain('all'), WAIT);
     await vi.waitFor(() => {
       here.publish('tasks', 'after');
       expect(heard.keys()).toContain('after');
-    });
+    }, WAIT);
   });
 
   it('delivers what was published while it was cut off', async () => {
@@ -84,13 +86,13 @@ inEachMode((mode) => {
     await cutConnections();
     const heard = record(await startSignals(), 'tasks');
     here.publish('tasks', 'meanwhile');
-    await vi.waitFor(() => expect(heard.keys()).toContain('meanwhile'));
+    await vi.waitFor(() => expect(heard.keys()).toContain('meanwhile'), WAIT);
   });
 
   it('takes a payload that is not its own as a reason to look everywhere', async () => {
     const heard = record(await startSignals(), 'tasks');
     await say('{"topics":');
-    await vi.waitFor(() => expect(heard.calls).toEqual(['all']));
+    await vi.waitFor(() => expect(heard.calls).toEqual(['all']), WAIT);
   });
 
   it('goes on with the other listeners when one throws', async () => {
@@ -118,7 +120,7 @@ inEachMode((mode) => {
     const heard = record(there, 'tasks');
     here.publish('tasks', 'last');
     await here.stop();
-    await vi.waitFor(() => expect(heard.calls).toEqual([new Set(['last'])]));
+    await vi.waitFor(() => expect(heard.calls).toEqual([new Set(['last'])]), WAIT);
   });
 });
 
@@ -149,7 +151,7 @@ overRedis(() => {
   });
 
   it('notices a line that has fallen silent, and takes another', async () => {
-    const proxy = await DatabaseProxy.start(redisUrl());
+    const proxy = await DatabaseProxy.start(ownRedisUrl());
     started.push({ stop: () => proxy.close() });
     const heard = record(await there.startSignals({ redisUrl: proxy.url }), 'tasks');
     proxy.silence('');
@@ -173,7 +175,8 @@ interface Lines {
 
 function linesOf(mode: Mode): Lines {
   const startSignals = async (settings: Partial<Config> = {}) => {
-    const config = { ...loadConfig({}), ...modeSettings(mode, database.url), ...settings };
+    const own = mode === 'redis' ? { redisUrl: ownRedisUrl() } : {};
+    const config = { ...loadConfig({}), ...modeSettings(mode, database.url), ...own, ...settings };
     const signals = Signals.over(database.url, config, logger);
     await signals.start();
     started.push(signals);
@@ -217,12 +220,18 @@ const OVER_REDIS: Omit<Lines, 'startSignals'> = {
   },
   async cutConnections() {
     const redis = await connectRedis();
-    await redis.call('client', 'kill', 'type', 'pubsub');
+    const clients = String(await redis.call('client', 'list', 'type', 'pubsub')).split('\n');
+    const own = clients.filter((client) => client.includes(` db=${OWN_REDIS_DATABASE} `));
+    for (const client of own) await redis.call('client', 'kill', 'id', /^id=(\d+) /.exec(client)![1]!);
   },
 };
 
 function channel(): string {
-  return `${modeSettings('redis', database.url).redisPrefix}:0:signals`;
+  return `${modeSettings('redis', database.url).redisPrefix}:${OWN_REDIS_DATABASE}:signals`;
+}
+
+function ownRedisUrl(): string {
+  return Object.assign(new URL(redisUrl()), { pathname: `/${OWN_REDIS_DATABASE}` }).href;
 }
 
 async function connectRedis(): Promise<Redis> {

@@ -186,14 +186,18 @@ describe('a blocking send', () => {
     const engine = await engines.start({ config: { blockingTimeoutMs: 50 } });
     const patient = await engines.start();
     const agent = engines.agent({ run: () => new Promise(() => undefined) });
-    expect((await engine.send(agent, 'go')).status?.state).toBe('TASK_STATE_WORKING');
+    const waited = await engine.send(agent, 'go');
+    expect(waited.status?.state).toBe('TASK_STATE_WORKING');
     const caller = new AbortController();
     const gone = patient.send(agent, 'go', { caller: { signal: caller.signal } });
     await tables.waitFor(async () =>
       expect(await tables.rows(`select from perdure.tasks where agent = $1 and state = 2`, [agent])).toHaveLength(2),
     );
     caller.abort();
-    expect((await gone).status?.state).toBe('TASK_STATE_WORKING');
+    const left = await gone;
+    expect(left.status?.state).toBe('TASK_STATE_WORKING');
+    // Neither is taken up by the processes of later tests.
+    for (const { id } of [waited, left]) await patient.cancel(agent, id!);
   });
 
   it('is not answered by a question that was answered before it', async () => {

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { type Sequenced, type StreamResponse, type StreamResponseJson, SubscribeToTaskRequestSchema } from '#protocol';
 import { COMMITTER } from '../support/committer.js';
 import { all, call, type Engine, type SeenEvent, textOf, useEngines } from '../support/engine.js';
@@ -96,7 +96,7 @@ inEachMode((mode) => {
     }
     expect(seen.size).toBeGreaterThan(110);
     for (const engine of [runner, front]) expect(watched(engine).size).toBe(0);
-  });
+  }, 120_000);
 
   it('holds a bounded number of events for a slow reader, and serves it the rest from the log', async () => {
     const engine = await engines.start({ config: { streamBuffer: 4 } });
@@ -142,7 +142,7 @@ inEachMode((mode) => {
     const [left] = watched(front).get(`acme/${id}`)!.watchers;
     expect(left!.buffer.length).toBeLessThanOrEqual(16);
     expect(await textsOf(idler)).toEqual(log);
-  });
+  }, 120_000);
 
   it('shows the events to another process also when its line for signals is cut again and again', async () => {
     const [runner, front] = [await engines.start(), await engines.start({ runs: false })];
@@ -161,14 +161,14 @@ inEachMode((mode) => {
     const watching = (async () => {
       for await (const event of front.subscribe(agent, id!)) events.push(event);
     })();
-    await vi.waitFor(() => expect(events).toHaveLength(1));
+    await tables.waitFor(async () => expect(events).toHaveLength(1));
     for (const [i, gate] of go.entries()) {
       if (i % 2 === 1) {
         await tables.terminate('perdure-signals');
       }
       gate.open();
       const texts = () => events.map(({ statusUpdate }) => textOf(statusUpdate?.status?.message));
-      await vi.waitFor(() => expect(texts()).toContain(`part ${i}`), { timeout: 5_000 });
+      await tables.waitFor(async () => expect(texts()).toContain(`part ${i}`));
     }
     await watching;
     expect(events.slice(1).map(numbered)).toEqual(await logAfter(id!, 2));
@@ -222,7 +222,7 @@ inEachMode((mode) => {
     await engine.submit(agent, { taskId: id });
     await tables.waitFor(async () => expect(await tables.events(id!)).toHaveLength(6));
     const running = [0, 1, 3, 4, 5, 6].map((lastEventId) => all(engine.subscribe(agent, id!, { lastEventId })));
-    await vi.waitFor(() => expect(watched(engine).get(`acme/${id}`)?.watchers.size).toBe(6));
+    await tables.waitFor(async () => expect(watched(engine).get(`acme/${id}`)?.watchers.size).toBe(6));
     go.open();
     const streams = await Promise.all(running);
     const log = await logAfter(id!, 0);

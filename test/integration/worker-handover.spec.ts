@@ -40,7 +40,8 @@ inEachMode((mode) => {
     await running.opened;
     const asked = performance.now();
     await first.stop();
-    expect(performance.now() - asked).toBeLessThan(3_000);
+    // Less than a worker waits for runs that do not stop.
+    expect(performance.now() - asked).toBeLessThan(4_500);
     await tables.until(id!, 'COMPLETED');
     expect(calls).toEqual(['run 1', 'once', 'run 1']);
     expect(await tables.task(id!)).toMatchObject({ attempt: 0, lost: 0 });
@@ -78,14 +79,14 @@ inEachMode((mode) => {
 
   it('keeps the lease of a run that takes longer than the lease', async () => {
     const [engine, other] = [
-      await engines.start({ config: { leaseMs: 500 } }),
-      await engines.start({ config: { leaseMs: 500 } }),
+      await engines.start({ config: { leaseMs: 1_000 } }),
+      await engines.start({ config: { leaseMs: 1_000 } }),
     ];
     const go = new Gate();
     const agent = engines.agent({ run: () => go.opened });
     const { id } = await engine.submit(agent, 'go');
     const first = (await tables.task(id!)).run_at!;
-    // Four leases later.
+    // Two leases later.
     await tables.waitFor(async () =>
       expect((await tables.task(id!)).run_at!.getTime()).toBeGreaterThan(first.getTime() + 2_000),
     );

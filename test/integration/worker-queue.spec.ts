@@ -84,7 +84,7 @@ inEachMode((mode) => {
     await tables.rows(`insert into perdure.outbox (tenant_id, task_id, run_at) select 'acme', $1, now()`, [id]);
     await tables.waitFor(async () => expect(await tables.rows('select from perdure.outbox')).toEqual([]));
     expect(await tables.task(id!)).toMatchObject({ lease_token: '1', state: 3 });
-    expect(partsOf(engine).pool.free).toBe(100);
+    await tables.waitFor(async () => expect(partsOf(engine).pool.free).toBe(100));
   });
 
   it('carries a task from a process that runs none to one that does', async () => {
@@ -151,7 +151,7 @@ inEachMode((mode) => {
     // What is taken after all these has seen them taken.
     await front.send(marker, 'go');
     expect(runs).toBe(1);
-    expect(partsOf(worker).pool.free).toBe(100);
+    await tables.waitFor(async () => expect(partsOf(worker).pool.free).toBe(100));
   });
 
   it('runs no more of an agent at once than it allows, and lets others pass', async () => {

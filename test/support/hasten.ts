@@ -13,11 +13,12 @@ export async function hasten(tables: TaskTables, id: string): Promise<void> {
   await tables.rows('update perdure.outbox set run_at = now() where task_id = $1', [id]);
 }
 
-/** Resolves when the task's run has ended and left a timer behind. */
+/** Resolves when the task's run has ended and left a timer behind, of longer than the pause between two quick attempts. */
 export async function asleep(tables: TaskTables, ...ids: string[]): Promise<void> {
   await tables.waitFor(async () => {
     const awake = await tables.rows(
-      'select id from perdure.tasks where id = any($1) and (lease_owner is null and run_at > now()) is not true',
+      `select id from perdure.tasks where id = any($1)
+       and (lease_owner is null and run_at > now() + interval '1 s') is not true`,
       [ids],
     );
     if (awake.length > 0) throw new Error(`${awake.length} of ${ids.length} are awake`);

@@ -31,6 +31,8 @@ export function useServers(
       ...loadConfig({ PORT: '0', GRPC_PORT: '0' }),
       databaseUrl: database.url,
       logLevel: 'silent' as const,
+      // The event loop is the tests' too: how late it is says nothing of the servers.
+      maxLoopDelayMs: 60_000,
       ...modeSettings(mode, database.url),
     };
     const agentDirs = [EXAMPLE_AGENTS, TEST_AGENTS];

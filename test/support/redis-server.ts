@@ -32,7 +32,7 @@ export class RedisServer {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** Starts it, empty, where it was killed or has never run. */
+  /** Starts it, empty, where it was killed or has never run. Resolves when it takes connections, or is killed before. */
   async restart(): Promise<void> {
     const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
     const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -42,6 +42,7 @@ export class RedisServer {
     const ended = once(child, 'exit');
     while (!output.includes('Ready to accept connections')) {
       await Promise.race([once(child.stdout, 'data'), ended]);
+      if (child.killed) return;
       if (child.exitCode !== null) throw new Error(`redis-server has ended:\n${output}`);
     }
   }
@@ -51,8 +52,10 @@ export class RedisServer {
     const socket = connect(this.port, '127.0.0.1');
     try {
       socket.write('FLUSHALL\r\n');
-      const [answer] = (await once(socket, 'data')) as [Buffer];
-      if (!answer.toString().startsWith('+OK')) throw new Error(`FLUSHALL was answered with ${answer.toString()}`);
+      // Where it is killed meanwhile, the connection ends without an answer.
+      const { value } = (await socket[Symbol.asyncIterator]().next()) as { value?: Buffer };
+      const answer = String(value);
+      if (!answer.startsWith('+OK')) throw new Error(`FLUSHALL was answered with ${answer}`);
     } finally {
       socket.destroy();
     }

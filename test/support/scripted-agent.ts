@@ -87,7 +87,10 @@ export class ScriptedAgent {
       response.writeHead(404).end();
       return;
     }
-    const body = JSON.parse(await text(request));
+    const content = await text(request).catch(() => undefined);
+    // Its caller has gone halfway.
+    if (content === undefined) return;
+    const body = JSON.parse(content);
     const call = { method: body.method, params: body.params, headers };
     this.calls.push(call);
     this.script(call, replyTo(body.id, response));

@@ -72,7 +72,7 @@ export class TaskTables {
 
   /** Asks again and again, every so many milliseconds, until `assertion` holds. */
   async waitFor(assertion: () => Promise<unknown>, interval = 20): Promise<void> {
-    await vi.waitFor(assertion, { timeout: 15_000, interval });
+    await vi.waitFor(assertion, { timeout: 30_000, interval });
   }
 
   /** Holds the rows of tasks, so that whoever needs them waits; answers with the way to let go. */
