@@ -4,6 +4,8 @@ import { type EventPull } from '../event-pull.js';
 
 /** How long, on average, readers of a stream that ends with its server wait before they connect again. */
 const RECONNECT_MS = 1_000;
+/** Of a long event, so much is written at a time: a reader on a slow line that takes it bit by bit is not one that takes nothing. */
+const PIECE_BYTES = 64 * 1024;
 
 /** One event on the wire; `data` is one line. */
 export interface SseEvent {
@@ -75,9 +77,11 @@ export class SseResponse {
 
   /** Writes one event; resolves when the reader keeps up, or is gone. */
   async send(event: SseEvent): Promise<void> {
-    this.write(frame(event));
-    if (this.response.writableNeedDrain && !this.gone) {
-      await new Promise<void>((resolve) => (this.resume = resolve));
+    const text = frame(event);
+    if (text.length <= PIECE_BYTES) return this.put(text);
+    const bytes = Buffer.from(text);
+    for (let start = 0; start < bytes.length && !this.gone; start += PIECE_BYTES) {
+      await this.put(bytes.subarray(start, start + PIECE_BYTES));
     }
   }
 
@@ -93,10 +97,17 @@ export class SseResponse {
     if (!this.response.writableNeedDrain) this.write(`: ${text}\n\n`);
   }
 
-  private write(text: string): void {
+  private async put(piece: string | Uint8Array): Promise<void> {
+    this.write(piece);
+    if (this.response.writableNeedDrain && !this.gone) {
+      await new Promise<void>((resolve) => (this.resume = resolve));
+    }
+  }
+
+  private write(piece: string | Uint8Array): void {
     if (this.gone) return;
     this.keepAlive.refresh();
-    if (!this.response.write(text)) this.watchForStall();
+    if (!this.response.write(piece)) this.watchForStall();
   }
 
   private watchForStall(): void {
