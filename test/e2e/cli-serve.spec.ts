@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cli } from '../support/cli.js';
-import { PerdureProcess } from '../support/perdure-process.js';
+import { BUNDLED_PERDURE, PERDURE, PerdureProcess } from '../support/perdure-process.js';
 import { createDatabase, dropDatabase } from '../support/postgres.js';
 
 const LISTENS = /Perdure listens on (http:\S+)/;
@@ -30,9 +30,9 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-function perdure(args: readonly string[], env: Record<string, string> = {}): PerdureProcess {
+function perdure(args: readonly string[], env: Record<string, string> = {}, program = BUNDLED_PERDURE): PerdureProcess {
   const settings = { DATABASE_URL: databaseUrl, PORT: '0', PERDURE_LOG_FORMAT: 'json', PERDURE_LOG_LEVEL: 'warn' };
-  const process = new PerdureProcess(args, { env: { ...settings, ...env } });
+  const process = new PerdureProcess(args, { program, env: { ...settings, ...env } });
   processes.push(process);
   return process;
 }
@@ -49,7 +49,7 @@ async function writeAgent(name: string, run: string): Promise<void> {
 describe('perdure serve', () => {
   it('prints where it listens, its agents, and lines to paste that work; SIGTERM ends it with 0', async () => {
     await writeAgent('hello', `return "You're heard";`);
-    const server = perdure(['serve', folder]);
+    const server = perdure(['serve', folder], {}, PERDURE);
     const [, url] = await server.shows(LISTENS);
     const [, curl] = await server.shows(/^ {2}(curl .*)$/m);
     await server.shows(/^ {2}npx perdure send http:\S+ Hello$/m);

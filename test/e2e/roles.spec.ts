@@ -5,7 +5,7 @@ import { TEST_AGENTS } from '../support/agent-folders.js';
 import { fetchAnswer } from '../support/json-rpc.js';
 import { Ledger } from '../support/ledger.js';
 import { inEachMode } from '../support/modes.js';
-import { PerdureProcess } from '../support/perdure-process.js';
+import { BUNDLED_PERDURE, PerdureProcess } from '../support/perdure-process.js';
 import { createDatabase, dropDatabase, useDatabase } from '../support/postgres.js';
 import { useServerProcesses } from '../support/server-process.js';
 import { upTo } from '../support/sse-client.js';
@@ -61,7 +61,7 @@ inEachMode((mode) => {
 
 async function refusal(role: string, databaseUrl: string): Promise<string> {
   const env = { ...NONE, DATABASE_URL: databaseUrl };
-  const perdure = new PerdureProcess(['serve', '--role', role, TEST_AGENTS], { env });
+  const perdure = new PerdureProcess(['serve', '--role', role, TEST_AGENTS], { program: BUNDLED_PERDURE, env });
   expect(await perdure.ended).toBe(1);
   return perdure.output;
 }
