@@ -14,8 +14,8 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    // Three on two cores: most files wait for a server, a lease or Postgres half of their time.
-    maxWorkers: 3,
+    // Four on two cores: most files wait for a server, a lease or Postgres half of their time.
+    maxWorkers: 4,
     pool: 'forks',
     // The modules hold no state of their own, so that a worker loads them once and not for each file.
     isolate: false,

@@ -56,7 +56,7 @@ describe('the published package', { timeout: 180_000 }, () => {
   });
 
   it('has types that resolve for an agent written against it', async () => {
-    await run('npx', ['perdure', 'new', 'agent', 'fresh'], { cwd: folder });
+    await run('node_modules/.bin/perdure', ['new', 'agent', 'fresh'], { cwd: folder });
     await writeFile(join(folder, 'wrong.ts'), WRONG);
     await writeFile(join(folder, 'tsconfig.json'), JSON.stringify(TSCONFIG));
 
@@ -98,7 +98,7 @@ describe('the published package', { timeout: 180_000 }, () => {
     const server = serve('npm', 'run', 'serve');
     const [, url] = await server.shows(LISTENS);
     // Keeps the server busy stopping while the second signal comes.
-    await run('npx', ['perdure', 'send', url!, 'Stay', '--agent', 'my', '--no-wait'], { cwd: folder });
+    await run('node_modules/.bin/perdure', ['send', url!, 'Stay', '--agent', 'my', '--no-wait'], { cwd: folder });
 
     server.pressesCtrlC();
 
