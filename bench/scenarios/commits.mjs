@@ -88,11 +88,17 @@ function insertText(parts) {
   let parameter = 0;
   const inserts = parts.map(({ table, columns }) => {
     const names = columns.map(({ name }) => name).join(', ');
-    const arrays = columns.map(({ type }) => `$${++parameter}::${type}[]`).join(', ');
-    return `insert into perdure.${table} (${names}) select * from unnest(${arrays})`;
+    const arrays = columns.map(({ type }) => `$${++parameter}::${isArray(type) ? 'text' : type}[]`).join(', ');
+    const values = columns.map(({ name, type }) => (isArray(type) ? `${name}::${type}` : name)).join(', ');
+    return `insert into perdure.${table} (${names}) select ${values} from unnest(${arrays}) x (${names})`;
   });
   const last = inserts.pop();
   return `with ${inserts.map((insert, i) => `part${i} as (${insert})`).join(', ')} ${last}`;
+}
+
+/** Arrays travel as texts: `unnest` takes an array of arrays apart to the last element. */
+function isArray(type) {
+  return type.endsWith('[]');
 }
 
 function arrayOf(ids, rows, name, key) {
