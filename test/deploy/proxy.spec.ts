@@ -21,7 +21,7 @@ const database = useDatabase();
 const startServer = useServerProcesses();
 const PATIENCE = { timeout: 20_000, interval: 50 };
 
-describe.skipIf(haproxy === undefined)('two servers and two workers behind the proxy', { timeout: 60_000 }, () => {
+describe.skipIf(haproxy === undefined)('two servers and two workers behind the proxy', () => {
   let ports: [ServerPorts, ServerPorts];
   let servers: [ServerProcess, ServerProcess];
   let proxy: HaProxy;

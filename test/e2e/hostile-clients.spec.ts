@@ -89,7 +89,7 @@ describe('more clients than there are streams', () => {
   });
 });
 
-describe('clients that wait for a large task', { timeout: 60_000 }, () => {
+describe('clients that wait for a large task', () => {
   it('cost the server nothing while there is nothing to tell', async () => {
     const client = server.rpc('burst');
     const task = await client.send({ data: { ...STORY, ask: true } }, { configuration: { historyLength: 0 } });
@@ -128,7 +128,7 @@ describe('clients that hang up', () => {
   });
 });
 
-describe('abuse that goes on and on', { timeout: 60_000 }, () => {
+describe('abuse that goes on and on', () => {
   const LARGE = { ...envelope('ListTasks'), padding: 'x'.repeat(11 * 1024 * 1024) };
   const DEEP = JSON.stringify(envelope('ListTasks', 'DEEP')).replace('"DEEP"', '['.repeat(1e6) + ']'.repeat(1e6));
 

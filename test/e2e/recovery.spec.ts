@@ -40,45 +40,37 @@ async function untilLong(id: string, seconds: number): Promise<void> {
   );
 }
 
-it(
-  'goes on with its own run after a handler has blocked the event loop for longer than the lease, where nobody else took it',
-  { timeout: 60_000 },
-  async () => {
-    const server = await start('postgres');
-    const ledger = new Ledger(join(folder, 'alone'));
-    const { id } = await server.rpc('stubborn').start(ledger.message(2, server.pid));
-    await ledger.reached(1, server.pid);
-    await untilLong(id!, 3);
-    ledger.open(2);
-    const events = await (await server.rpc('stubborn').subscribe(id!, 0)).all();
-    expect(events.map((event) => event.id)).toEqual(upTo(events.length));
-    expect(JSON.stringify(events)).toContain(`Done by ${server.pid}`);
-    // No worker was lost: the handler ran once.
-    expect(await tables.task(id!)).toMatchObject({ lease_token: '1', lost: 0, attempt: 0 });
-    await expectToServe(server, 'after-alone');
-    await server.kill();
-  },
-);
+it('goes on with its own run after a handler has blocked the event loop for longer than the lease, where nobody else took it', async () => {
+  const server = await start('postgres');
+  const ledger = new Ledger(join(folder, 'alone'));
+  const { id } = await server.rpc('stubborn').start(ledger.message(2, server.pid));
+  await ledger.reached(1, server.pid);
+  await untilLong(id!, 3);
+  ledger.open(2);
+  const events = await (await server.rpc('stubborn').subscribe(id!, 0)).all();
+  expect(events.map((event) => event.id)).toEqual(upTo(events.length));
+  expect(JSON.stringify(events)).toContain(`Done by ${server.pid}`);
+  // No worker was lost: the handler ran once.
+  expect(await tables.task(id!)).toMatchObject({ lease_token: '1', lost: 0, attempt: 0 });
+  await expectToServe(server, 'after-alone');
+  await server.kill();
+});
 
-it(
-  'is taken over while a handler blocks its event loop, is refused what it writes late, and goes on serving',
-  { timeout: 60_000 },
-  async () => {
-    const mode = redisOrPostgres();
-    const [hung, other] = await Promise.all([start(mode), start(mode)]);
-    const ledger = new Ledger(join(folder, 'hung'));
-    const { id } = await hung.rpc('stubborn').start(ledger.message(1, hung.pid));
-    await ledger.reached(1, hung.pid);
-    await ledger.reached(1, other.pid);
-    ledger.open(1, other.pid);
-    await tables.until(id!, 'COMPLETED');
-    const before = await tables.everything();
+it('is taken over while a handler blocks its event loop, is refused what it writes late, and goes on serving', async () => {
+  const mode = redisOrPostgres();
+  const [hung, other] = await Promise.all([start(mode), start(mode)]);
+  const ledger = new Ledger(join(folder, 'hung'));
+  const { id } = await hung.rpc('stubborn').start(ledger.message(1, hung.pid));
+  await ledger.reached(1, hung.pid);
+  await ledger.reached(1, other.pid);
+  ledger.open(1, other.pid);
+  await tables.until(id!, 'COMPLETED');
+  const before = await tables.everything();
 
-    ledger.open(1, hung.pid);
-    await hung.logged('run.stopped', ({ task }) => task === id);
-    expect(await tables.everything()).toBe(before);
-    expect(JSON.stringify(await tables.events(id!))).not.toContain(`by ${hung.pid}`);
-    await expectToServe(hung, 'after-hung');
-    await Promise.all([hung.kill(), other.kill()]);
-  },
-);
+  ledger.open(1, hung.pid);
+  await hung.logged('run.stopped', ({ task }) => task === id);
+  expect(await tables.everything()).toBe(before);
+  expect(JSON.stringify(await tables.events(id!))).not.toContain(`by ${hung.pid}`);
+  await expectToServe(hung, 'after-hung');
+  await Promise.all([hung.kill(), other.kill()]);
+});

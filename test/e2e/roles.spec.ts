@@ -19,44 +19,40 @@ inEachMode((mode) => {
   const start = useServerProcesses(mode);
   const ledger = (name: string) => new Ledger(join(folder, `${name}-${mode}`));
 
-  it(
-    'takes calls in one process and runs their handlers in another, streams and cancels across both',
-    { timeout: 60_000 },
-    async () => {
-      const env = { PERDURE_SECRET_KEY: Buffer.alloc(32, 1).toString('base64') };
-      const common = { agents: [TEST_AGENTS], databaseUrl: database.url, env };
-      const [server, worker] = await Promise.all([
-        start({ ...common, role: 'server' }),
-        start({ ...common, role: 'worker', env: { ...env, PUBLIC_URL: 'http://a2a.example' } }),
-      ]);
-      const whole = ledger('whole');
-      const stream = await server.rpc('ledger').stream(whole.message(2));
-      await whole.reached(1, worker.pid);
-      whole.open(2);
-      const events = await stream.all();
-      expect(events.map(({ id }) => id)).toEqual(upTo(events.length));
-      expect(JSON.stringify(events.at(-1))).toContain('TASK_STATE_COMPLETED');
+  it('takes calls in one process and runs their handlers in another, streams and cancels across both', async () => {
+    const env = { PERDURE_SECRET_KEY: Buffer.alloc(32, 1).toString('base64') };
+    const common = { agents: [TEST_AGENTS], databaseUrl: database.url, env };
+    const [server, worker] = await Promise.all([
+      start({ ...common, role: 'server' }),
+      start({ ...common, role: 'worker', env: { ...env, PUBLIC_URL: 'http://a2a.example' } }),
+    ]);
+    const whole = ledger('whole');
+    const stream = await server.rpc('ledger').stream(whole.message(2));
+    await whole.reached(1, worker.pid);
+    whole.open(2);
+    const events = await stream.all();
+    expect(events.map(({ id }) => id)).toEqual(upTo(events.length));
+    expect(JSON.stringify(events.at(-1))).toContain('TASK_STATE_COMPLETED');
 
-      const halted = ledger('halted');
-      const { id } = await server.rpc('ledger').start(halted.message(1));
-      await halted.reached(1, worker.pid);
-      expect(await server.rpc('ledger').call('CancelTask', { id })).toMatchObject({
-        status: { state: 'TASK_STATE_CANCELED' },
-      });
+    const halted = ledger('halted');
+    const { id } = await server.rpc('ledger').start(halted.message(1));
+    await halted.reached(1, worker.pid);
+    expect(await server.rpc('ledger').call('CancelTask', { id })).toMatchObject({
+      status: { state: 'TASK_STATE_CANCELED' },
+    });
 
-      expect(await fetchAnswer(`${worker.url}/health/live`)).toMatchObject({ status: 200 });
-      const ready = { status: 'ok', checks: { database: 'ok', queue: 'ok' } };
-      for (const { url } of [server, worker]) expect((await fetchAnswer(`${url}/health/ready`)).json).toEqual(ready);
-      for (const path of ['/', '/.well-known/agent-card.json', '/agents/ledger', '/admin/v1/tasks']) {
-        expect((await fetchAnswer(worker.url + path)).status).toBe(404);
-      }
-      for (const each of [server, worker]) {
-        each.signal('SIGTERM');
-        expect(await each.ended).toBe(0);
-        expect(each.log.filter(({ level }) => level !== 'info')).toEqual([]);
-      }
-    },
-  );
+    expect(await fetchAnswer(`${worker.url}/health/live`)).toMatchObject({ status: 200 });
+    const ready = { status: 'ok', checks: { database: 'ok', queue: 'ok' } };
+    for (const { url } of [server, worker]) expect((await fetchAnswer(`${url}/health/ready`)).json).toEqual(ready);
+    for (const path of ['/', '/.well-known/agent-card.json', '/agents/ledger', '/admin/v1/tasks']) {
+      expect((await fetchAnswer(worker.url + path)).status).toBe(404);
+    }
+    for (const each of [server, worker]) {
+      each.signal('SIGTERM');
+      expect(await each.ended).toBe(0);
+      expect(each.log.filter(({ level }) => level !== 'info')).toEqual([]);
+    }
+  });
 });
 
 async function refusal(role: string, databaseUrl: string): Promise<string> {

@@ -7,6 +7,7 @@ export type DeliveryState = (typeof DELIVERY_STATES)[number];
 /** Whether its lane has been woken is the engine's business; a test waits for its one attempt as if it had been given up. */
 export const DELIVERY_STATE = `case when d.state = 2 then 'delivered' when d.state = 4 then 'skipped'
   when d.state = 3 and (d.sequence > 0 or d.next_at is null) then 'dead' else 'pending' end`;
+
 /** The same as a condition, in the words of the partial indexes. */
 export const IN_STATE: Readonly<Record<DeliveryState, string>> = {
   pending: 'd.state < 2',
